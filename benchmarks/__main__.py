@@ -51,10 +51,12 @@ def main() -> None:
     os.environ.update(beside_proxies(os.environ))
     stand_in.measure()
     with (
-        tempfile.TemporaryDirectory() as folder, Valkey() as valkey,
-        database(wanted.database) as url, Simulator(followers=wanted.openids) as simulator,
+        tempfile.TemporaryDirectory() as folder,
+        Valkey() as valkey,
+        database(wanted.database) as url,
+        Simulator(followers=wanted.openids) as simulator,
         System(Path(folder), valkey=valkey, simulator=simulator, database_url=url) as system,
-    ):  # fmt: skip
+    ):
         simulator.change_account(daily_limit=1_000_000, calls_per_minute=0)
         # Each round sends to all of them again, which WeChat would filter after the fourth.
         simulator.set_switches(monthly_cap=0)
@@ -106,14 +108,25 @@ def idle(worker: psutil.Process) -> None:
 def ours(system: System, file: Path, *, key: str, openids: int) -> tuple[float, int]:
     """Return the seconds from command to report, and the producer's peak memory in bytes."""
     command = [
-        str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(file),
-        "--text", f"基准 {key}", "--key", key, "--wait", "--json",
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "broadcast"),
+        "send",
+        "--openids",
+        str(file),
+        "--text",
+        f"基准 {key}",
+        "--key",
+        key,
+        "--wait",
+        "--json",
+    ]
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, *command],
-        env={**os.environ, **system.env}, cwd=system.folder, stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
+        env={**os.environ, **system.env},
+        cwd=system.folder,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     seconds = time.perf_counter() - started
     *_, told, peak_kb = done.stdout.splitlines()
     recipients = json.loads(told)["recipients"]
@@ -128,10 +141,10 @@ def bare(system: System, file: Path) -> float:
     account = system.simulator.account
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, str(BARE), str(file), system.simulator.url, account.appid,
-         account.secret],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, str(BARE), str(file), system.simulator.url, account.appid, account.secret],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return time.perf_counter() - started
 
 

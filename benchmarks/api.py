@@ -51,12 +51,17 @@ def main() -> None:
     ratio = statistics.median(ours / bare for bare, ours in large)
     medians = [statistics.median(one) * 1000 for one in zip(*large, strict=True)]
     where = f"api/{wanted.database}"
-    print(f"{where}: 10,000 OpenIDs: bare {medians[0]:.0f} ms, ours {medians[1]:.0f} ms,"
-          f" median ratio {ratio:.2f}")  # fmt: skip
-    print(f"{where}: 50 a second: p99 bare {small[0] * 1000:.0f} ms, ours {small[1] * 1000:.0f} ms,"
-          f" ratio {small[1] / small[0]:.2f}")  # fmt: skip
-    print(f"{where}: a million: send {sent:.1f} s, upload {upload:.1f} s,"
-          f" ratio {upload / sent:.2f}")  # fmt: skip
+    print(
+        f"{where}: 10,000 OpenIDs: bare {medians[0]:.0f} ms, ours {medians[1]:.0f} ms,"
+        f" median ratio {ratio:.2f}"
+    )
+    print(
+        f"{where}: 50 a second: p99 bare {small[0] * 1000:.0f} ms, ours {small[1] * 1000:.0f} ms,"
+        f" ratio {small[1] / small[0]:.2f}"
+    )
+    print(
+        f"{where}: a million: send {sent:.1f} s, upload {upload:.1f} s, ratio {upload / sent:.2f}"
+    )
 
 
 def _took(app: Program, size: int) -> float:
@@ -85,15 +90,19 @@ def _uploaded(folder: Path, app: Program) -> float:
     file = folder / "million.txt"
     file.write_text("".join(f"oMillion{n:020}\n" for n in range(MILLION)))
     reserved = app.ask(
-        "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+        "POST",
+        "/v1/broadcasts",
+        {"content": api.TEXT, "audience": {"upload": True}},
         headers={"Idempotency-Key": "million"},
-    ).json()  # fmt: skip
+    ).json()
     begun = time.monotonic()
     with file.open("rb") as data:
         told = app.ask(
-            "PUT", f"/v1/broadcasts/{reserved['id']}/audience", data=data,
+            "PUT",
+            f"/v1/broadcasts/{reserved['id']}/audience",
+            data=data,
             headers={"Content-Type": "text/plain"},
-        )  # fmt: skip
+        )
     assert told.status_code == 201, told.text
     return time.monotonic() - begun
 
@@ -102,8 +111,9 @@ def _sent(folder: Path, env: dict[str, str | None]) -> float:
     begun = time.monotonic()
     done = commands.run(
         ["send", "--openids", str(folder / "million.txt"), "--text", "another", "--key", "sent"],
-        folder=folder, environment={name: value for name, value in env.items() if value},
-    )  # fmt: skip
+        folder=folder,
+        environment={name: value for name, value in env.items() if value},
+    )
     assert done.returncode == 0, done.stderr.decode()
     return time.monotonic() - begun
 

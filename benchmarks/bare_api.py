@@ -18,17 +18,26 @@ from models.engine import open_engine
 
 META = MetaData()
 BROADCASTS = Table(
-    "bare_broadcasts", META, Column("id", String(32), primary_key=True),
-    Column("key", String(128), unique=True), Column("content", Text),
-)  # fmt: skip
+    "bare_broadcasts",
+    META,
+    Column("id", String(32), primary_key=True),
+    Column("key", String(128), unique=True),
+    Column("content", Text),
+)
 CHUNKS = Table(
-    "bare_chunks", META, Column("n", Integer, primary_key=True),
-    Column("broadcast_id", String(32)), Column("openids", LargeBinary(2**24)),
-)  # fmt: skip
+    "bare_chunks",
+    META,
+    Column("n", Integer, primary_key=True),
+    Column("broadcast_id", String(32)),
+    Column("openids", LargeBinary(2**24)),
+)
 EVENTS = Table(
-    "bare_events", META, Column("n", Integer, primary_key=True),
-    Column("broadcast_id", String(32)), Column("detail", Text),
-)  # fmt: skip
+    "bare_events",
+    META,
+    Column("n", Integer, primary_key=True),
+    Column("broadcast_id", String(32)),
+    Column("detail", Text),
+)
 
 
 class Audience(BaseModel):

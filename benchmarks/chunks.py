@@ -80,9 +80,10 @@ def engines() -> Iterator[list[Engine]]:
     """Start the databases that this machine has."""
     with tempfile.TemporaryDirectory() as folder, PostgreSQL() as postgres, MariaDB() as mariadb:
         urls = (
-            f"sqlite:///{Path(folder) / 'ledger.sqlite'}", postgres.fresh_database(),
+            f"sqlite:///{Path(folder) / 'ledger.sqlite'}",
+            postgres.fresh_database(),
             mariadb.fresh_database(),
-        )  # fmt: skip
+        )
         found = [open_engine(url) for url in urls]
         yield found
         for engine in found:
@@ -135,9 +136,11 @@ def where_is(engine: Engine, broadcast_id: str, name: str) -> int:
     By its id: MariaDB reads the OpenIDs of each chunk that it passes, if they are asked for.
     """
     found = select(ChunkRow.id).where(
-        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED,
-        ChunkRow.first_openid <= name, ChunkRow.last_openid >= name,
-    )  # fmt: skip
+        ChunkRow.broadcast_id == broadcast_id,
+        ChunkRow.list == ASKED,
+        ChunkRow.first_openid <= name,
+        ChunkRow.last_openid >= name,
+    )
     query = select(ChunkRow.start, ChunkRow.openids)
     with read(engine) as connection:
         row = connection.execute(query.where(ChunkRow.id == found.scalar_subquery())).one()

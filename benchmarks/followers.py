@@ -36,10 +36,11 @@ def main() -> None:
     wanted = parser.parse_args()
     os.environ.update(beside_proxies(os.environ))
     with (
-        tempfile.TemporaryDirectory() as folder, Valkey() as valkey,
+        tempfile.TemporaryDirectory() as folder,
+        Valkey() as valkey,
         Simulator(followers=wanted.followers) as simulator,
         System(Path(folder), valkey=valkey, simulator=simulator) as system,
-    ):  # fmt: skip
+    ):
         simulator.change_account(daily_limits={USER_GET: 1_000_000})
         ratios = []
         for n in range(wanted.rounds):
@@ -61,8 +62,11 @@ def ours(system: System, followers: int) -> tuple[float, int]:
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, *command],
-        env={**os.environ, **system.env}, cwd=system.folder, stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
+        env={**os.environ, **system.env},
+        cwd=system.folder,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     seconds = time.perf_counter() - started
     *_, told, peak_kb = done.stdout.splitlines()
     if json.loads(told)["followers"] != followers:
@@ -76,8 +80,10 @@ def bare(simulator: Simulator, followers: int) -> float:
     account, session = simulator.account, requests.Session()
     started = time.perf_counter()
     body = {
-        "grant_type": "client_credential", "appid": account.appid, "secret": account.secret,
-    }  # fmt: skip
+        "grant_type": "client_credential",
+        "appid": account.appid,
+        "secret": account.secret,
+    }
     token = session.post(f"{simulator.url}/cgi-bin/stable_token", json=body, timeout=30).json()
     found, at = 0, ""
     while True:

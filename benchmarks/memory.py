@@ -35,10 +35,12 @@ def main() -> None:
         Valkey() as valkey,
         Simulator() as simulator,
         System(
-            Path(folder), valkey=valkey, simulator=simulator,
+            Path(folder),
+            valkey=valkey,
+            simulator=simulator,
             account_lines='callback_token = "benchtoken"',
         ) as system,
-    ):  # fmt: skip
+    ):
         for name, words, ready in processes():
             log = Path(folder) / f"{name}.log"
             env = {**system.env, **SECRETS}

@@ -36,9 +36,10 @@ def main() -> None:
     settings = {"BROADCAST_BATCH_SIZE": "2"}
     with tempfile.TemporaryDirectory() as folder, Valkey() as valkey:
         simulator = Simulator(followers=SIZE, latency_ms=LATENCY_MS)
-        with simulator, System(
-            Path(folder), valkey=valkey, simulator=simulator, settings=settings
-        ) as system:  # fmt: skip
+        with (
+            simulator,
+            System(Path(folder), valkey=valkey, simulator=simulator, settings=settings) as system,
+        ):
             simulator.change_account(daily_limit=1_000_000, calls_per_minute=0)
             found = measure(system, rounds=wanted.rounds)
     print(f"from its end, median of {wanted.rounds}: {found:.3f} s, at most {MOST_S} allowed")
@@ -69,9 +70,11 @@ def command(system: System, word: str, broadcast_id: str) -> tuple[float, float]
     began = time.time()
     subprocess.run(
         [str(Path(sys.executable).parent / "broadcast"), word, broadcast_id],
-        env={**os.environ, **system.env}, cwd=system.folder, check=True,
+        env={**os.environ, **system.env},
+        cwd=system.folder,
+        check=True,
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     return began, time.time()
 
 

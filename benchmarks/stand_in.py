@@ -41,9 +41,15 @@ def measure(*, calls: int = FOLLOWERS // BATCH) -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, requests.Session() as session:
         uvicorn = python_module(
-            "uvicorn", "benchmarks.bare_app:app", "--port", str(port), "--http", "httptools",
-            "--log-level", "warning",
-        )  # fmt: skip
+            "uvicorn",
+            "benchmarks.bare_app:app",
+            "--port",
+            str(port),
+            "--http",
+            "httptools",
+            "--log-level",
+            "warning",
+        )
         with (
             RunningProcess(uvicorn, log=Path(folder) / "bare.log"),
             Simulator(followers=FOLLOWERS, daily_limit=calls, calls_per_minute=0) as simulator,

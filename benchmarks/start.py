@@ -55,13 +55,17 @@ def measure(line: CommandLine, *, rounds: int) -> list[float]:
 def cpu_seconds(command: list[str], line: CommandLine) -> float:
     """Run a command to its end; return what it took of a processor."""
     compiled = {
-        "PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(line.folder / "compiled"),
-    }  # fmt: skip
+        "PYTHONDONTWRITEBYTECODE": None,
+        "PYTHONPYCACHEPREFIX": str(line.folder / "compiled"),
+    }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        command, env=line.environment(compiled), cwd=line.folder, check=True,
+        command,
+        env=line.environment(compiled),
+        cwd=line.folder,
+        check=True,
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 

@@ -55,11 +55,17 @@ def drive(batches: int) -> Counted:
         counted.watch(engine)
         lane.drive(
             LaneContext(
-                engine=engine, account=ledger.account(), gateway=WeChat(), pace=Ready(),
+                engine=engine,
+                account=ledger.account(),
+                gateway=WeChat(),
+                pace=Ready(),
                 counter=ledger.EveryClaimCounts(),
-                heartbeat=Heartbeat(engine), tuning=Tuning(), owner="bench", stopping=Event(),
+                heartbeat=Heartbeat(engine),
+                tuning=Tuning(),
+                owner="bench",
+                stopping=Event(),
             )
-        )  # fmt: skip
+        )
         engine.dispose()
     return counted
 

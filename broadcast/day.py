@@ -39,9 +39,15 @@ def _midnight(moment: datetime) -> datetime:
 
 #: Words for a day, in days from today.
 DAYS: Final = {
-    "yesterday": -1, "today": 0, "tomorrow": 1,
-    "前天": -2, "昨天": -1, "今天": 0, "明天": 1, "后天": 2,
-}  # fmt: skip
+    "yesterday": -1,
+    "today": 0,
+    "tomorrow": 1,
+    "前天": -2,
+    "昨天": -1,
+    "今天": 0,
+    "明天": 1,
+    "后天": 2,
+}
 _YEAR, _MONTH, _DAY = "年月日"
 _COLONS = ":："
 _ON = (

@@ -18,10 +18,20 @@ MALFORMED = ("张三", "oDEMO-too-short", "无", "13800138000", "o" * 29)
 def main() -> None:
     """Print the file."""
     made = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "simulator", "followers", "--appid", APPID, "--count",
-         str(FOLLOWERS)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "simulator",
+            "followers",
+            "--appid",
+            APPID,
+            "--count",
+            str(FOLLOWERS),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     chance = random.Random(20261125)  # noqa: S311 - the same file each time
     openids = made.stdout.split()
     lines = openids + chance.sample(openids, 12) + list(MALFORMED)

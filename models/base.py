@@ -129,11 +129,11 @@ class Written(TypeDecorator[T], Generic[T]):
         super().__init__()
         self.write, self.read = write, read
 
-    def process_bind_param(self, value: T | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: T | str | None, dialect: Dialect) -> str | None:
         """Write the value; a text is what one may begin with."""
         return value if value is None or isinstance(value, str) else self.write(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
         """Read the value."""
         return None if value is None else self.read(value)
 
@@ -163,7 +163,7 @@ class Moment(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Attach UTC."""
         if value is None:
             return None
@@ -188,13 +188,13 @@ class EnumText(TypeDecorator[E], Generic[E]):
         """Store plain ASCII."""
         return dialect.type_descriptor(ascii_string(32))
 
-    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
         """Write the value; raise ValueError for what is no member, unless it was read here."""
         if value is None or isinstance(value, self.enum):
             return None if value is None else value.value
         return self.enum(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
         """Read the member, or one that only a newer release knows."""
         return None if value is None else recognised(self.enum, value)
 
@@ -232,12 +232,12 @@ class place_in(FunctionElement[int]):  # noqa: N801 - SQLAlchemy's way for funct
 
 
 @compiles(place_in)
-def _instr(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+def _instr(element: place_in, compiler: SQLCompiler, **words: Any) -> str:
     return f"instr({compiler.process(element.clauses, **words)})"
 
 
 @compiles(place_in, "postgresql")
-def _position(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
+def _position(element: place_in, compiler: SQLCompiler, **words: Any) -> str:
     where, what = (compiler.process(one, **words) for one in element.clauses)
     return f"position({what} in {where})"
 
@@ -261,11 +261,30 @@ def dated(moment: datetime) -> str:
 _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     enum: EnumText(enum)
     for enum in (
-        AccountKind, Action, BatchState, BroadcastState, ByHand, CampaignState, EventKind, GateKind,
-        GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, NoticeState,
-        Outcome, Phase, Reason, SendPath, Stage, WebhookState, Why,
+        AccountKind,
+        Action,
+        BatchState,
+        BroadcastState,
+        ByHand,
+        CampaignState,
+        EventKind,
+        GateKind,
+        GateScope,
+        LaunchState,
+        LetterSource,
+        LetterState,
+        MediaFormat,
+        MediaKind,
+        NoticeState,
+        Outcome,
+        Phase,
+        Reason,
+        SendPath,
+        Stage,
+        WebhookState,
+        Why,
     )
-}  # fmt: skip
+}
 
 
 class Base(DeclarativeBase):
@@ -289,7 +308,7 @@ class Base(DeclarativeBase):
     }
 
 
-def _is(table: Any, key: object) -> ColumnElement[bool]:  # noqa: ANN401 - a class of rows
+def _is(table: Any, key: object) -> ColumnElement[bool]:
     """Return the condition that the primary key of a row is *key*."""
     [its_key] = inspect(table).primary_key
     return cast("ColumnElement[bool]", its_key == key)

@@ -93,7 +93,7 @@ class Batch(Base):
         Index("ix_bc_batches_poll_at", "account", "poll_at"),
         # MySQL makes it automatically; elsewhere the check of the foreign key would scan the table.
         Index("ix_bc_batches_parent_id", "parent_id"),
-    )  # fmt: skip
+    )
 
 
 #: Somebody is in it, or its list is WeChat's. A half of which all were taken out is no call: it is
@@ -186,7 +186,7 @@ class GateRow(Base):
         Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
         Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
         Index("ix_bc_gates_kind", "kind", "opened_at"),
-    )  # fmt: skip
+    )
 
 
 #: Nobody opened the gate.

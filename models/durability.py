@@ -38,7 +38,7 @@ def demand(engine: Engine) -> None:
     """
 
     @event.listens_for(engine, "connect")
-    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+    def _connect(dbapi: Any, _record: object) -> None:
         cursor = dbapi.cursor()
 
         def ask(query: str) -> object:

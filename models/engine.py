@@ -59,18 +59,18 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - SQLAlchemy's way 
 
 
 @compiles(database_now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+def _sqlite_now(*_: Any, **__: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
 @compiles(database_now, "postgresql")
-def _postgresql_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+def _postgresql_now(*_: Any, **__: Any) -> str:
     return "clock_timestamp()"
 
 
 @compiles(database_now, "mysql")
 @compiles(database_now, "mariadb")
-def _mysql_now(*_: Any, **__: Any) -> str:  # noqa: ANN401
+def _mysql_now(*_: Any, **__: Any) -> str:
     return "utc_timestamp(6)"
 
 
@@ -244,7 +244,7 @@ def _leave_what_is_read_only(context: ExceptionContext) -> None:
 
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+    def _connect(dbapi: Any, _record: object) -> None:
         dbapi.isolation_level = None  # the driver shall not begin transactions on its own
         cursor = dbapi.cursor()
         cursor.execute(_busy_timeout(BUSY_TIMEOUT_S))
@@ -291,7 +291,7 @@ def _begin_on_mysql(connection: Connection) -> None:
 
 def _prepare_mysql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+    def _connect(dbapi: Any, _record: object) -> None:
         with dbapi.cursor() as cursor:
             # Of a row, and of a table that a migration changes.
             for wait in ("innodb_lock_wait_timeout", "lock_wait_timeout"):
@@ -303,12 +303,12 @@ def _prepare_mysql(engine: Engine) -> None:
 
 def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _connect(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+    def _connect(dbapi: Any, _record: object) -> None:
         dbapi.execute(f"SET SESSION idle_in_transaction_session_timeout = {STALLED_S * 1000}")
         dbapi.commit()
 
 
-def _check_encoding(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+def _check_encoding(dbapi: Any, _record: object) -> None:
     """Raise EncodingError where PostgreSQL could not keep every text."""
     encoding = dbapi.info.parameter_status("server_encoding")
     if encoding != "UTF8":
@@ -330,8 +330,10 @@ _OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 def _is_no_database(error: object) -> bool:
     """Return whether SQLite says that there is nothing to start: the file is the trouble."""
     return getattr(error, "sqlite_errorname", None) in {
-        "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN",
-    }  # fmt: skip
+        "SQLITE_NOTADB",
+        "SQLITE_CORRUPT",
+        "SQLITE_CANTOPEN",
+    }
 
 
 @contextmanager
@@ -363,19 +365,19 @@ def watch_file(engine: Engine, path: Path) -> None:
     met = False
 
     @event.listens_for(engine, "do_connect")
-    def _open(dialect: Any, _record: object, _args: object, options: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _open(dialect: Any, _record: object, _args: object, options: dict[str, Any]) -> Any:
         if not met:
             return None  # The dialect opens it, and makes it.
         return dialect.connect(f"{path.as_uri()}?mode=rw", **{**options, "uri": True})
 
     @event.listens_for(engine, "connect")
-    def _met(_dbapi: object, record: Any) -> None:  # noqa: ANN401
+    def _met(_dbapi: object, record: Any) -> None:
         nonlocal met
         met = True
         record.info[_KEY] = _identity(path)
 
     @event.listens_for(engine, "checkout")
-    def _compare(_dbapi: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
+    def _compare(_dbapi: object, record: Any, _proxy: object) -> None:
         if record.info[_KEY] != _identity(path):
             raise DisconnectionError(f"{path} is another file by now")
 

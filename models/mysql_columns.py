@@ -31,7 +31,7 @@ def corrections(engine: Engine) -> dict[str, str]:
     return dict(_corrections(engine.dialect, folded))
 
 
-def _corrections(dialect: Any, folded: Collection[str]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - SQLAlchemy's
+def _corrections(dialect: Any, folded: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, table in Base.metadata.tables.items():
         changes = []
         for one in table.columns:

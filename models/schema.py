@@ -28,10 +28,16 @@ HEAD = REVISIONS[-1]
 #: programs cannot work with writes its own number into ``bc_installation.oldest_compatible``.
 NUMBER = len(REVISIONS)
 #: Databases with these were made while the program was being developed.
-_OF_DEVELOPMENT = frozenset({
-    "3f6a1c9d2b70", "4d17c05e2f8a", "6b0d92e7a41c", "5e2b7c90d1f4", "7c1e04b9a2d6",
-    "9d3f5a71c8e4",
-})  # fmt: skip
+_OF_DEVELOPMENT = frozenset(
+    {
+        "3f6a1c9d2b70",
+        "4d17c05e2f8a",
+        "6b0d92e7a41c",
+        "5e2b7c90d1f4",
+        "7c1e04b9a2d6",
+        "9d3f5a71c8e4",
+    }
+)
 #: Of our own: an app may share its database with us, and has a table ``alembic_version`` then.
 VERSION_TABLE = "bc_alembic_version"
 #: What a person types to get from an old schema to this one.
@@ -161,9 +167,11 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 "error.schema.in_use"
                 if _TABLE_IN_USE & {getattr(said, "sqlstate", None), *said.args}
                 else "error.schema.failed",
-                seconds=TABLE_WAIT_S, command=COMMAND, cause=said,
+                seconds=TABLE_WAIT_S,
+                command=COMMAND,
+                cause=said,
                 statement=(error.statement or "COMMIT").split(" (")[0],
-            ) from None  # fmt: skip
+            ) from None
     return before, HEAD
 
 

@@ -49,6 +49,6 @@ def __getattr__(name: str) -> object:
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from producer import namesakes  # noqa: PLC0415 - see the module's docstring
+    from producer import namesakes
 
     return namesakes.imported(name)

@@ -136,10 +136,13 @@ class _Run:
         needed = None if total is None else calls_needed(sync, total)
         self._watcher.begins(
             Outlook(
-                sync=sync, resumed=resumed, total=total, calls_needed=needed,
+                sync=sync,
+                resumed=resumed,
+                total=total,
+                calls_needed=needed,
                 calls_left=self._calls.left_today(UserGet.path),
             )
-        )  # fmt: skip
+        )
 
     def pages(self, sync: Sync, *, resumed: bool) -> Sync:
         """Store page after page, to the last one or until no calls are left."""
@@ -186,10 +189,14 @@ def _stored(page: Page) -> StoredPage:
     if page.next_openid and last[-1:] != [page.next_openid]:
         last.append(page.next_openid)
     return StoredPage(
-        openids=sorted_page(page.openids), size=len(page.openids), tail="".join(last),
-        next_openid=page.next_openid, total=page.total or 0, asked_at=page.asked_at,
+        openids=sorted_page(page.openids),
+        size=len(page.openids),
+        tail="".join(last),
+        next_openid=page.next_openid,
+        total=page.total or 0,
+        asked_at=page.asked_at,
         elapsed_ms=page.elapsed_ms,
-    )  # fmt: skip
+    )
 
 
 #: OpenIDs whose answers are stored at once: what a kill costs is ten calls.

@@ -110,7 +110,7 @@ class Producer:
         Raises OutOfReachError where the extra [worker] is not installed.
         """
         installed.require("requests", extra="worker")
-        from producer.campaigns.library_campaigns import Campaigns  # noqa: PLC0415 - not for all
+        from producer.campaigns.library_campaigns import Campaigns
 
         here = self._here()
         wake = partial(here.waker.wake_for, names.LAUNCH_DUE)
@@ -179,9 +179,14 @@ class Producer:
         """
         here = self._here()
         steer.resume(
-            here.engine, self.status(broadcast_id), settings=here.settings, quota=self._quota,
-            who=self._who, why=kept_words(why), maybe_sent=maybe_sent,
-        )  # fmt: skip
+            here.engine,
+            self.status(broadcast_id),
+            settings=here.settings,
+            quota=self._quota,
+            who=self._who,
+            why=kept_words(why),
+            maybe_sent=maybe_sent,
+        )
         report = self.status(broadcast_id)
         steer.wake(here.waker, report)
         return report
@@ -215,9 +220,7 @@ class Producer:
         """
         here = self._here()
         self._unused(here, account)
-        lifted = operator.unhalt(
-            here.engine, account, who=self._who, why=kept_words(why)
-        )  # fmt: skip
+        lifted = operator.unhalt(here.engine, account, who=self._who, why=kept_words(why))
         steer.wake_lane(here.engine, here.waker, account)
         return bool(lifted)
 

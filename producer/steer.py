@@ -63,9 +63,15 @@ def resume(
     refuse_reached(engine, report, by_resume(report), command="resume")
     shown = operator.ShownFacts(gates={gate.id for gate in report.gates}, draft=None)
     return resume_as_shown(
-        engine, report, shown, settings=settings, quota=quota, who=who, why=why,
+        engine,
+        report,
+        shown,
+        settings=settings,
+        quota=quota,
+        who=who,
+        why=why,
         maybe_sent=maybe_sent,
-    )  # fmt: skip
+    )
 
 
 def resume_as_shown(
@@ -86,10 +92,15 @@ def resume_as_shown(
     account = _account(settings, report.account)
     try:
         return operator.resume(
-            engine, report.id, who=who, why=why, shown=shown, maybe_sent=maybe_sent,
+            engine,
+            report.id,
+            who=who,
+            why=why,
+            shown=shown,
+            maybe_sent=maybe_sent,
             quota=quota.quota(account, report.path) if account else None,
             shared_quota=account is None or account.shared_quota,
-        )  # fmt: skip
+        )
     except PlanError as error:
         raise of_resume(error, report) from None
 
@@ -187,7 +198,7 @@ def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer |
     among = locked_rows.newer(engine, report.id) if numbers else ()
     if not among:
         return None
-    from models.ledger.views import received  # noqa: PLC0415 - numpy, which few commands need
+    from models.ledger.views import received
 
     # Of two that wait none takes the place of the other: each has its own time.
     to_come = report.started_at is not None
@@ -198,9 +209,12 @@ def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer |
 def refusal(report: Report, found: Newer, *, command: str) -> InputError:
     """Return the refusal where nobody can be asked: a person's *command* does it all the same."""
     return InputError(
-        "error.broadcast.newer", id=report.id, count=found.followers, ids=list(found.ids),
+        "error.broadcast.newer",
+        id=report.id,
+        count=found.followers,
+        ids=list(found.ids),
         command=f"broadcast {command} {report.id} --yes",
-    )  # fmt: skip
+    )
 
 
 def refuse_reached(

@@ -91,11 +91,14 @@ class CeleryWaker:
         replies = self._asked(names.WHICH_DATABASE, limit=limit)
         return [
             Worker(
-                name=name, installation=str(answer.get("ok")), queues=answer.get("queues"),
+                name=name,
+                installation=str(answer.get("ok")),
+                queues=answer.get("queues"),
                 has_beat=bool(answer.get("beat")),
             )
-            for one in replies for name, answer in one.items()
-        ]  # fmt: skip
+            for one in replies
+            for name, answer in one.items()
+        ]
 
     def has_beat(self) -> bool:
         """Return whether a beat answers that is no worker's. Raises BrokerAwayError."""
@@ -133,22 +136,26 @@ class CeleryWaker:
     def _send(self, name: str, args: list[object], *, after_s: float = 0) -> None:
         _as_ours(
             lambda: self._app.send_task(
-                name, args=args, queue=names.QUEUE, headers=request_ids.headers(),
+                name,
+                args=args,
+                queue=names.QUEUE,
+                headers=request_ids.headers(),
                 countdown=after_s or None,
             )
-        )  # fmt: skip
+        )
 
     @built_once
     def _app(self) -> Celery:
-        from celery import Celery  # noqa: PLC0415 - 0.3 s at the start of every command
+        from celery import Celery
 
         app = Celery("producer", set_as_current=False)
         app.config_from_object("celeryconfig")
         app.conf.update(_BOUNDED, broker_url=self._url)
         bounds = _AMQP_BOUNDS if "amqp" in self._url.partition("://")[0] else _REDIS_BOUNDS
         app.conf.broker_transport_options = {
-            **(app.conf.broker_transport_options or {}), **bounds,
-        }  # fmt: skip
+            **(app.conf.broker_transport_options or {}),
+            **bounds,
+        }
         return app
 
 
@@ -198,7 +205,7 @@ class RestingWaker(CeleryWaker):
 def _as_ours(work: Callable[[], T]) -> T:
     """Return what *work* on the broker returns. Raises BrokerAwayError, whatever it ends with."""
     # Celery's own name for every failure of a broker.
-    from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
+    from kombu.exceptions import OperationalError
 
     try:
         return work()

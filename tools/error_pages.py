@@ -19,8 +19,9 @@ FILES: Final[dict[Language, Path]] = {
     "zh": DOCS / "api-errors.zh.md",
 }
 _TWINS: Final[dict[Language, str]] = {
-    "en": "[中文](api-errors.zh.md)", "zh": "[English](api-errors.md)",
-}  # fmt: skip
+    "en": "[中文](api-errors.zh.md)",
+    "zh": "[English](api-errors.md)",
+}
 _WORDS: Final[dict[Language, str]] = {
     "en": "A running API shows this page at `/docs/errors`. More on requests: "
     "[HTTP](api.md). This page is made by `make cli-docs`.",

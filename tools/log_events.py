@@ -19,9 +19,13 @@ from tools.packages import OURS, ROOT
 DOCS = ROOT / "docs"
 FILES: Final[dict[Language, Path]] = {"en": DOCS / "logs.md", "zh": DOCS / "logs.zh.md"}
 LEVELS: Final = {
-    "debug": "debug", "info": "info", "warning": "warning", "error": "error",
-    "exception": "error", "critical": "critical",
-}  # fmt: skip
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "error": "error",
+    "exception": "error",
+    "critical": "critical",
+}
 _TABLE = re.compile(r"(?<=\| --- \| --- \| --- \|\n)(?:\| `.*\n)*\Z")
 
 

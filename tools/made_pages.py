@@ -13,9 +13,8 @@ def write(files: Mapping[Language, Path], document: Callable[[Language], str]) -
     """Write each page that is out of date; with ``--check`` name it and end with status 1."""
     made = {path: document(lang) for lang, path in files.items()}
     stale = [
-        path for path, text in made.items()
-        if not path.exists() or path.read_text("utf-8") != text
-    ]  # fmt: skip
+        path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
+    ]
     if "--check" in sys.argv:
         sys.exit(f"out of date, run make cli-docs: {', '.join(map(str, stale))}" if stale else 0)
     for path in stale:

@@ -13,9 +13,15 @@ from typing import Final
 
 EXPAND, CONTRACT = "expand", "contract"
 #: What an expand revision may ask of Alembic.
-ADDS: Final = frozenset({
-    "add_column", "batch_alter_table", "create_index", "create_table", "f",
-})  # fmt: skip
+ADDS: Final = frozenset(
+    {
+        "add_column",
+        "batch_alter_table",
+        "create_index",
+        "create_table",
+        "f",
+    }
+)
 #: Why not the rest.
 TOO_EARLY: Final = "it is one release too early"
 WHY_NOT: Final = {"autocommit_block": "it keeps half a revision where the rest fails"}
@@ -102,9 +108,10 @@ def _imported(node: ast.AST, package: str) -> list[str]:
     """Return the names that an import from a package binds."""
     if isinstance(node, ast.Import):
         return [
-            (one.asname or one.name).partition(".")[0] for one in node.names
+            (one.asname or one.name).partition(".")[0]
+            for one in node.names
             if one.name.partition(".")[0] == package
-        ]  # fmt: skip
+        ]
     if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
         return [one.asname or one.name for one in node.names]
     return []

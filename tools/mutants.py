@@ -94,8 +94,11 @@ def plant(mutant: Mutant, copy: Path) -> list[str]:
 def _copy(copy: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - git is what made this checkout
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -120,10 +123,24 @@ def _pytest(
     # The path goes before the installed project, so that commands and workers are the copy's too.
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider",
-         *arguments],
-        cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+        ],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout_s,
+    )
 
 
 if __name__ == "__main__":

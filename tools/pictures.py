@@ -46,9 +46,15 @@ FONTS = (
 GROUND, INK = "#16181d", "#d7dae0"
 #: By pyte's names of the colours.
 INKS: Final = {
-    "red": "#f07178", "green": "#7ccf7c", "brown": "#e5c07b", "blue": "#6cb6ff",
-    "magenta": "#c792ea", "cyan": "#56c8d8", "white": INK, "brightblack": "#7f8794",
-}  # fmt: skip
+    "red": "#f07178",
+    "green": "#7ccf7c",
+    "brown": "#e5c07b",
+    "blue": "#6cb6ff",
+    "magenta": "#c792ea",
+    "cyan": "#56c8d8",
+    "white": INK,
+    "brightblack": "#7f8794",
+}
 #: Before it may stand the letter that ends a colour.
 ID = re.compile(rb"(?<!\d)\d{8}-[0-9a-z]{6}\b")
 #: Python reads it at its start. Every machine has this name, so a line ends at the same word.
@@ -194,9 +200,10 @@ def main(names: Sequence[str]) -> None:
     for lang in LANGUAGES:
         # An access_token of the other stage's would be refused, and a picture would show that.
         with (
-            Valkey() as valkey, in_the_office(),
+            Valkey() as valkey,
+            in_the_office(),
             tempfile.TemporaryDirectory(prefix="pictures-") as folder,
-        ):  # fmt: skip
+        ):
             _draw(Stage(Path(folder), valkey=valkey, lang=lang), names)
 
 

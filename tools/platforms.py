@@ -35,17 +35,21 @@ class Machine:
 def _linux(machine: str) -> Machine:
     many = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     return Machine(
-        sys_platform="linux", platform_system="Linux", platform_machine=machine,
+        sys_platform="linux",
+        platform_system="Linux",
+        platform_machine=machine,
         tags=(*many, f"manylinux2014_{machine}", f"linux_{machine}"),
-    )  # fmt: skip
+    )
 
 
 def _mac(machine: str) -> Machine:
     # macOS 11 is the first on both kinds of Mac.
     return Machine(
-        sys_platform="darwin", platform_system="Darwin", platform_machine=machine,
+        sys_platform="darwin",
+        platform_system="Darwin",
+        platform_machine=machine,
         tags=tuple(mac_platforms((11, 0), machine)),
-    )  # fmt: skip
+    )
 
 
 MACHINES = (_linux("x86_64"), _linux("aarch64"), _mac("x86_64"), _mac("arm64"))

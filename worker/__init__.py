@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Celery:
     """Return the Celery application as ``worker.app``."""
     if name != "app":
         raise AttributeError(name)
-    from worker.application import make  # noqa: PLC0415 - see the module's docstring
+    from worker.application import make
 
     return make()

@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 
 #: What the first argument of a task names.
 _SUBJECTS: Final = {
-    names.PLAN: "broadcast", names.SEND_BATCH: "account", names.POLL_ACCOUNT: "account",
-}  # fmt: skip
+    names.PLAN: "broadcast",
+    names.SEND_BATCH: "account",
+    names.POLL_ACCOUNT: "account",
+}
 #: Seconds that a worker which ends waits for receivers.
 _DELIVERIES_END_S = 3.0
 
@@ -75,7 +77,7 @@ def _refuse_wrong_settings() -> None:
 
 def _print_nothing() -> None:
     """Keep Celery's banners and Python's warnings out of a log of JSON."""
-    from celery.apps import beat, worker  # noqa: PLC0415 - a log of text leaves them as they are
+    from celery.apps import beat, worker
 
     vars(beat)["print"] = lambda _: None
     worker.Worker.emit_banner = lambda self: None  # type: ignore[method-assign] # noqa: ARG005
@@ -86,7 +88,7 @@ def _print_nothing() -> None:
 @signals.worker_init.connect
 def _redact_what_celery_says(**_: object) -> None:
     """Log what Celery says at a signal: its dump of all threads (SIGUSR1) has their variables."""
-    from celery.apps import worker  # noqa: PLC0415 - a worker alone
+    from celery.apps import worker
 
     vars(worker)["safe_say"] = _log_celerys_words
 
@@ -119,12 +121,12 @@ def _warn_of_guessed_redis() -> None:
 
 
 @signals.worker_init.connect
-def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's worker
+def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:
     """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
-    from models import durability, schema  # noqa: PLC0415 - only a worker needs them
-    from worker import celery_parts  # noqa: PLC0415
-    from worker.wiring import parts  # noqa: PLC0415
+    from models import durability, schema
+    from worker import celery_parts
+    from worker.wiring import parts
 
     redaction.install()
     try:
@@ -147,7 +149,7 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
     Celery reports it in the worker's main process only. (``-P prefork`` is Celery's own default,
     which it takes for "as configured": threads.)
     """
-    from celery.concurrency import get_implementation, thread  # noqa: PLC0415 - a worker alone
+    from celery.concurrency import get_implementation, thread
 
     kind = get_implementation(pool)
     if not issubclass(kind, thread.TaskPool):
@@ -166,15 +168,15 @@ def _show_heartbeat(**_: object) -> None:
 
 @signals.worker_ready.connect
 def _compare_clocks(**_: object) -> None:
-    from worker import celery_parts  # noqa: PLC0415 - only a worker needs it
-    from worker.wiring import parts  # noqa: PLC0415
+    from worker import celery_parts
+    from worker.wiring import parts
 
     celery_parts.compare_clocks(parts().engine)
 
 
 @signals.worker_ready.connect
 def _show_metrics(**_: object) -> None:
-    from worker.wiring import parts  # noqa: PLC0415 - as above
+    from worker.wiring import parts
 
     parts().metrics.start()
 
@@ -183,26 +185,26 @@ def _show_metrics(**_: object) -> None:
 def _wake_for_what_was_left(sender: object = None, **_: object) -> None:
     """Sweep at once: after a crash nothing waits for the next beat."""
     del sender
-    from worker import wake  # noqa: PLC0415
+    from worker import wake
 
     wake.wake(names.SWEEP)
 
 
 @signals.worker_ready.connect
-def _watch_the_queue(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
+def _watch_the_queue(sender: Any, **_: object) -> None:
     """Watch for how long messages of other programs may have waited."""
-    from worker import queue_watch  # noqa: PLC0415 - as above
+    from worker import queue_watch
 
     sender.timer.call_repeatedly(queue_watch.TICK_S, queue_watch.watch.tick, (sender.pool,))
 
 
 @signals.worker_init.connect
-def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  # noqa: ANN401
+def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:
     """End each lane after its call on SIGQUIT, too.
 
     Celery sends the signal below only after a cold shutdown, soft or not, has waited for all tasks.
     """
-    from worker.wiring import stopping  # noqa: PLC0415
+    from worker.wiring import stopping
 
     wait = sender.wait_for_soft_shutdown
 
@@ -216,7 +218,7 @@ def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  #
 @signals.worker_shutting_down.connect
 def _let_slices_end(sig: str, **_: object) -> None:
     """End each lane after the call that is under way."""
-    from worker.wiring import stopping  # noqa: PLC0415
+    from worker.wiring import stopping
 
     log.info("this worker was told to end, by %s", sig)
     stopping.set()
@@ -225,14 +227,14 @@ def _let_slices_end(sig: str, **_: object) -> None:
 @signals.worker_shutdown.connect
 def _let_deliveries_end(**_: object) -> None:
     """Wait a moment for webhooks that are under way: one that is cut off is delivered again."""
-    from worker.wiring import end_deliveries  # noqa: PLC0415 - as above
+    from worker.wiring import end_deliveries
 
     end_deliveries(_DELIVERIES_END_S)
 
 
 @signals.task_prerun.connect
 def _begin_for_a_request(
-    task: Any,  # noqa: ANN401 - Celery's
+    task: Any,
     task_id: str,
     args: Sequence[object] = (),
     **_: object,
@@ -259,6 +261,6 @@ def _pass_the_end_of_a_task(**_: object) -> None:
 @signals.beat_init.connect
 def _refresh_at_start(**_: object) -> None:
     """Refresh the token when beat starts: its schedule alone would wait 100 minutes."""
-    from worker import wake  # noqa: PLC0415
+    from worker import wake
 
     wake.wake(names.REFRESH_TOKEN)

@@ -45,7 +45,7 @@ _SHOWN: Final = frozenset({"name", "args", "kwargs", "result", "exception", "tra
 class Dispatcher(EventDispatcher):
     """A dispatcher that asks before each repeat whether the worker is to stop."""
 
-    def __init__(self, connection: Any = None, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, connection: Any = None, *args: Any, **options: Any) -> None:
         """Publish unconfirmed where Celery's loop reads *connection*, too."""
         # Only there events are buffered. The other connections publish wakes as well.
         if options.get("buffer_group") and connection.transport.driver_type == "amqp":
@@ -53,7 +53,7 @@ class Dispatcher(EventDispatcher):
             connection.connection.confirm_publish = False
         super().__init__(connection, *args, **options)
 
-    def send(self, type: str, **options: Any) -> None:  # type: ignore[override] # noqa: A002, ANN401 - Celery's own
+    def send(self, type: str, **options: Any) -> None:  # type: ignore[override] # noqa: A002 - Celery's own
         """Send an event; raise WorkerShutdown between two tries once the worker is to stop.
 
         One with a policy of its own, as tasks send them, ends by that.
@@ -92,7 +92,7 @@ class Request(request.Request):
 
     _spared = False
 
-    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
         """Raise InvalidTaskError for an unfit *message*, which is then dropped."""
         try:
             super().__init__(message, *args, **kwargs)
@@ -110,7 +110,7 @@ class Request(request.Request):
         is_of_it = messages.is_of(message, names.ENQUEUE)
         fields["sent_after"] = watch.empty_at if is_of_it and not again else None
 
-    def info(self, safe: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - Celery's
+    def info(self, safe: bool = True) -> Any:  # noqa: FBT001, FBT002 - Celery's
         """Return what a monitor may ask of a task under way: arguments as its events say them."""
         del safe
         return super().info(safe=True)
@@ -147,7 +147,7 @@ def _is_first_of_kind(kind: str) -> bool:
 class Scheduler(beat.PersistentScheduler):
     """A schedule whose entries were published now, where they say that it is yet to come."""
 
-    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - Celery's own
+    def tick(self, *args: Any, **kwargs: Any) -> float:
         """Publish what is due; return the seconds until the next look."""
         now = self.app.now()
         ahead = [one for one in self.schedule.values() if one.last_run_at and one.last_run_at > now]
@@ -199,14 +199,17 @@ def allow_descriptors(concurrency: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise OutOfReachError(
-            "error.worker.descriptors", most=hard, needed=wanted, concurrency=concurrency,
+            "error.worker.descriptors",
+            most=hard,
+            needed=wanted,
+            concurrency=concurrency,
             name="BROADCAST_CONCURRENCY",
-        )  # fmt: skip
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @inspect_command(name=names.WHICH_DATABASE)
-def which_database(state: Any) -> dict[str, object]:  # noqa: ANN401 - Celery's own
+def which_database(state: Any) -> dict[str, object]:
     """Return the id of the installation whose broadcasts this worker sends, and what it reads.
 
     A worker whose consumer was cancelled answers, and reads nothing.

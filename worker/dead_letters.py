@@ -114,7 +114,7 @@ class UnreadKeeper:
 
 
 def _keep_in_broker() -> None:
-    from worker.application import make  # noqa: PLC0415 - as in worker.wake
+    from worker.application import make
 
     with make().connection_or_acquire() as connection:
         channel = connection.default_channel

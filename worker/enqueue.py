@@ -88,9 +88,14 @@ class TaskMessage:
     ) -> TaskMessage:
         """Return the message of a task with these arguments."""
         found = cls(
-            args=args, kwargs=kwargs, task_id=task_id, origin=origin, unanswered=unanswered,
-            expires=expires, sent_after=sent_after,
-        )  # fmt: skip
+            args=args,
+            kwargs=kwargs,
+            task_id=task_id,
+            origin=origin,
+            unanswered=unanswered,
+            expires=expires,
+            sent_after=sent_after,
+        )
         match kwargs.get(FORWARDED):
             case [int(forwards), str() | None as first] if forwards >= 0:
                 arguments = {name: kwargs[name] for name in kwargs if name != FORWARDED}
@@ -146,9 +151,12 @@ def refuse(message: messages.CanvasError) -> bool:
     if fields["task"] != names.ENQUEUE:
         return False
     task_message = TaskMessage.from_arguments(
-        message.args_, message.kwargs, task_id=fields["id"], origin=fields.get("origin"),
+        message.args_,
+        message.kwargs,
+        task_id=fields["id"],
+        origin=fields.get("origin"),
         unanswered=bool(fields.get("ignore_result")),
-    )  # fmt: skip
+    )
     try:
         answer = _stored_letter(task_message, Message("error.dead.canvas", part=message.part))
         wake(names.REPORT, "letter", answer["dead_letter"])
@@ -182,9 +190,12 @@ def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
         return _stored_letter(message, Message("error.dead.failed", kind=type(error).__name__))
     texts = notices(made.notices, ENGLISH)
     return {
-        "id": made.id, "created": made.created, "dead_letter": None, "error": None,
+        "id": made.id,
+        "created": made.created,
+        "dead_letter": None,
+        "error": None,
         "notices": texts,
-    }  # fmt: skip
+    }
 
 
 def _submit(here: WorkerParts, message: TaskMessage, waker: Waker) -> Submitted:
@@ -194,9 +205,13 @@ def _submit(here: WorkerParts, message: TaskMessage, waker: Waker) -> Submitted:
     if waiting_since is None and found.request.late_by is not None:
         waiting_since = _LONG_AGO
     return program_door.submit(
-        here, found.request, key=found.key, who=message.who, waker=waker,
+        here,
+        found.request,
+        key=found.key,
+        who=message.who,
+        waker=waker,
         waiting_since=waiting_since,
-    )  # fmt: skip
+    )
 
 
 def _refuse_unless_stored(
@@ -223,7 +238,7 @@ def _refuse_expired(engine: Engine, expires: datetime | None) -> None:
 
 def _pass_on(message: TaskMessage) -> None:
     """Forward a message to another worker under its own id; raise Ignore where that was done."""
-    from worker.application import make  # noqa: PLC0415 - as in worker.wake
+    from worker.application import make
 
     if message.forwards >= MOST_MESSAGE_FORWARDS or incoming.named(message.body, "account") is None:
         return
@@ -232,10 +247,14 @@ def _pass_on(message: TaskMessage) -> None:
     expires = {"expires": message.expires.isoformat()} if message.expires else {}
     try:
         make().send_task(
-            names.ENQUEUE, args=message.args, kwargs={**message.kwargs, FORWARDED: forwarded},
-            task_id=message.task_id, queue=names.ENQUEUE, ignore_result=message.unanswered,
+            names.ENQUEUE,
+            args=message.args,
+            kwargs={**message.kwargs, FORWARDED: forwarded},
+            task_id=message.task_id,
+            queue=names.ENQUEUE,
+            ignore_result=message.unanswered,
             headers=expires,
-        )  # fmt: skip
+        )
     except OperationalError as error:
         log.warning("broker away: a broadcast of another program waits: %s", error)
         raise _given_back() from None
@@ -255,15 +274,21 @@ def _stored_letter(message: TaskMessage, reason: Message) -> dict[str, Any]:
     if confirmation := confirmation_of(reason):
         error["id"] = confirmation
     return {
-        "id": None, "created": False, "dead_letter": letter_id, "error": error, "notices": [],
-    }  # fmt: skip
+        "id": None,
+        "created": False,
+        "dead_letter": letter_id,
+        "error": error,
+        "notices": [],
+    }
 
 
 #: Seconds, after which Redis forgets it.
 KEPT_S: Final = 3600
 _PATIENCE: Final = {
-    "socket_connect_timeout": 1, "socket_timeout": 2, "retry": Retry(NoBackoff(), 0),
-}  # fmt: skip
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 def leave_answer(task_id: str, answer: dict[str, Any]) -> None:
@@ -276,7 +301,7 @@ def leave_answer(task_id: str, answer: dict[str, Any]) -> None:
 
 
 @functools.cache
-def _backend(pid: int) -> Any:  # noqa: ANN401 - Celery's
+def _backend(pid: int) -> Any:
     """Return the backend of this process."""
     del pid
     # As Celery itself takes the transport's name off a socket's URL.

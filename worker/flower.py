@@ -100,8 +100,8 @@ def _refuse_guessable(logins: str) -> None:
 
 def _refuse_wrong_values(environ: Mapping[str, str]) -> None:
     """End the process where Flower would, with a traceback."""
-    from celery.utils.serialization import strtobool  # noqa: PLC0415 - Flower alone needs them
-    from flower.options import options  # noqa: PLC0415
+    from celery.utils.serialization import strtobool
+    from flower.options import options
 
     for name, option in options._options.items():  # noqa: SLF001 - no other way to the types
         variable = f"FLOWER_{name.replace('-', '_').upper()}"
@@ -133,11 +133,11 @@ def _write_log() -> None:
 
 def _change_pages() -> None:
     """Ask for the login everywhere, and show why a task failed in place of its result."""
-    from flower import urls  # noqa: PLC0415 - Flower alone needs it
-    from flower.app import Flower  # noqa: PLC0415
-    from flower.options import default_options  # noqa: PLC0415
-    from flower.utils import search  # noqa: PLC0415
-    from flower.views import monitor  # noqa: PLC0415
+    from flower import urls
+    from flower.app import Flower
+    from flower.options import default_options
+    from flower.utils import search
+    from flower.views import monitor
 
     monitor.Metrics.prepare = monitor.Healthcheck.prepare = _demand_login
     default_options.format_task = _shown
@@ -156,7 +156,7 @@ def _as_shown(document: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return Flower's start of its server, which ends in one line where it cannot listen."""
 
-    def started(program: Any) -> Any:  # noqa: ANN401 - Flower's
+    def started(program: Any) -> Any:
         try:
             return start(program)
         except OSError as error:
@@ -170,7 +170,7 @@ def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _ending_at_once(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return Flower's work, which a signal ends: Python would wait for who asks a broker."""
 
-    def started(program: Any) -> None:  # noqa: ANN401 - Flower's
+    def started(program: Any) -> None:
         try:
             start(program)
         except (KeyboardInterrupt, SystemExit):
@@ -181,7 +181,7 @@ def _ending_at_once(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return started
 
 
-def _with_ours(handler: Any) -> type:  # noqa: ANN401 - Tornado's
+def _with_ours(handler: Any) -> type:
     """Return a handler of files that sends our sheet and our script after Flower's own."""
 
     class Handler(handler):  # type: ignore[misc] # known only where Flower starts
@@ -198,13 +198,13 @@ def _with_ours(handler: Any) -> type:  # noqa: ANN401 - Tornado's
     return Handler
 
 
-def _demand_login(handler: Any) -> None:  # noqa: ANN401 - Flower's
+def _demand_login(handler: Any) -> None:
     # With a password it raises the answer itself.
     if not handler.current_user:
         handler.send_error(401)
 
 
-def _shown(task: Any) -> Any:  # noqa: ANN401 - Celery's own
+def _shown(task: Any) -> Any:
     """Return a task as the pages show it."""
     task.result = task.exception or _in_words(task.name, task.result)
     # A tuple or a list, as its sender had it. What another program asks for is in the kwargs alone.
@@ -217,9 +217,11 @@ def _shown(task: Any) -> Any:  # noqa: ANN401 - Celery's own
 
 #: By the task that returns a number.
 _COUNTED: Final = {
-    names.POLL_ACCOUNT: "row.asked", names.HANDLE_PUSHES: "row.pushes",
-    names.SUBMIT_OUTBOX: "row.threads", names.DELIVER_WEBHOOKS: "row.threads",
-}  # fmt: skip
+    names.POLL_ACCOUNT: "row.asked",
+    names.HANDLE_PUSHES: "row.pushes",
+    names.SUBMIT_OUTBOX: "row.threads",
+    names.DELIVER_WEBHOOKS: "row.threads",
+}
 
 
 def _in_words(name: str, result: str | None) -> str | None:

@@ -8,10 +8,16 @@ from typing import Final
 from broadcast import names
 
 #: What beat wakes at all hours. That such a task began or ended well is no news.
-_REGULAR: Final = frozenset({
-    names.SWEEP, names.LAUNCH_DUE, names.POLL_RESULTS, names.READ_DRAFTS, names.REFRESH_TOKEN,
-    names.DELIVER_WEBHOOKS,
-})  # fmt: skip
+_REGULAR: Final = frozenset(
+    {
+        names.SWEEP,
+        names.LAUNCH_DUE,
+        names.POLL_RESULTS,
+        names.READ_DRAFTS,
+        names.REFRESH_TOKEN,
+        names.DELIVER_WEBHOOKS,
+    }
+)
 #: Loggers of a task received, ended, and sent by beat.
 _LOGGED: Final = frozenset({"rejected", "raised expected"})
 _LOGGERS: Final = frozenset({"celery.worker.strategy", "celery.app.trace", "celery.beat"})

@@ -28,13 +28,29 @@ MOST_BYTES: Final = 4_000_000
 LONGEST: Final = 100
 LONGEST_ID: Final = 255
 _OPTIONAL_TEXTS: Final = (
-    "lang", "root_id", "parent_id", "group", "shadow", "eta", "expires", "argsrepr", "kwargsrepr",
+    "lang",
+    "root_id",
+    "parent_id",
+    "group",
+    "shadow",
+    "eta",
+    "expires",
+    "argsrepr",
+    "kwargsrepr",
     "origin",
-)  # fmt: skip
+)
 #: What else would be set as attributes of Celery's context, over its methods.
-_KNOWN: Final = frozenset({
-    "task", "id", "retries", "timelimit", "ignore_result", request_ids.HEADER, *_OPTIONAL_TEXTS,
-})  # fmt: skip
+_KNOWN: Final = frozenset(
+    {
+        "task",
+        "id",
+        "retries",
+        "timelimit",
+        "ignore_result",
+        request_ids.HEADER,
+        *_OPTIONAL_TEXTS,
+    }
+)
 #: What a message of the first protocol has in its body beside these.
 _KNOWN_FIRST: Final = frozenset({"args", "kwargs", "utc"})
 #: What a task may ask Celery to publish when it has ended; no task of ours does.
@@ -94,20 +110,20 @@ def outline(body: Mapping[str, Any]) -> str:
     return without_openids(redact(repr(shown)))[:_LONGEST_OUTLINE]
 
 
-def is_of(message: Any, queue: str) -> bool:  # noqa: ANN401 - kombu's
+def is_of(message: Any, queue: str) -> bool:
     """Return whether *message* came from *queue*, as far as it says."""
     where = message.delivery_info
     return isinstance(where, dict) and queue in {where.get("routing_key"), where.get("exchange")}
 
 
-def text_of(message: Any) -> str:  # noqa: ANN401 - kombu's
+def text_of(message: Any) -> str:
     """Return the body of *message* as it can be kept, whatever it is."""
     body = message.body
     data = body.encode("utf-8", "backslashreplace") if isinstance(body, str) else body
     return data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else repr(data)
 
 
-def check(message: Any) -> str:  # noqa: ANN401 - kombu's
+def check(message: Any) -> str:
     """Return the task of *message*, of either protocol, and drop unknown headers.
 
     Raises MalformedError unless it is a task's, and what decoding raises. Whether the task exists
@@ -142,7 +158,7 @@ def check_length(body: bytes | str) -> None:
         raise MalformedError(f"its body is longer than {MOST_BYTES} bytes")
 
 
-def check_envelope(message: Any) -> None:  # noqa: ANN401 - kombu's
+def check_envelope(message: Any) -> None:
     """Raise MalformedError where kombu's Redis transport could not note *message* as taken."""
     tag = message.delivery_tag
     if not isinstance(tag, str) or not _is_short(tag):
@@ -244,12 +260,12 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     # Celery logs a line without a traceback, and acknowledges the message as that of any failure.
     throws = (PersonNeeded,)
 
-    def on_failure(self, exc: Exception, *args: Any) -> None:  # noqa: ANN401 - Celery's
+    def on_failure(self, exc: Exception, *args: Any) -> None:
         """Leave the traceback out of what monitors get where a person is needed."""
         if isinstance(exc, PersonNeeded):
             args[-1].traceback = None
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run with arguments that fit; drop the message where they do not."""
         try:
             _fit(inspect.signature(self.run), *args, **kwargs)
@@ -283,7 +299,7 @@ def _is_name(text: str) -> bool:
 class Consumer(consumer.Consumer):
     """Celery's reader of messages, with one line for each that cannot be used."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start without gossip, whatever the command line says.
 
         It reads the events of the other workers, and ends over one that is malformed. What it is
@@ -293,9 +309,9 @@ class Consumer(consumer.Consumer):
         kwargs["worker_options"] = {**options, "without_gossip": True}
         super().__init__(*args, **kwargs)
 
-    def connect(self) -> Any:  # noqa: ANN401 - kombu's
+    def connect(self) -> Any:
         """Connect, and look at the queue before anything of it is taken."""
-        from worker import queue_watch  # noqa: PLC0415 - as below
+        from worker import queue_watch
 
         connection = super().connect()
         queue_watch.watch.begin()
@@ -308,11 +324,11 @@ class Consumer(consumer.Consumer):
         for name in [name for name in strategies if not name.startswith(names.PREFIX)]:
             del strategies[name]
 
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return the handler of each message of the queue: none but a task's reaches Celery."""
         handle = super().create_task_handler(*args, **kwargs)
 
-        def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's
+        def on_task_received(message: Any) -> None:
             try:
                 self._check(message)
             except Exception as error:  # noqa: BLE001 - whatever decoding raises: see its name
@@ -322,36 +338,36 @@ class Consumer(consumer.Consumer):
 
         return on_task_received
 
-    def _check(self, message: Any) -> None:  # noqa: ANN401 - kombu's
+    def _check(self, message: Any) -> None:
         """Raise unless *message* is a task's; other programs have one task alone."""
         task = check(message)
         if task != names.ENQUEUE and self._is_another_programs(message):
             raise MalformedError(f"no task {task!r} for other programs")
 
-    def on_unknown_task(self, body: object, message: Any, exc: Exception) -> None:  # noqa: ANN401
+    def on_unknown_task(self, body: object, message: Any, exc: Exception) -> None:
         """Drop the message of a task that this version does not have."""
         del body
         self._drop(message, f"no task {exc.args[0] if exc.args else None!r}")
 
-    def on_invalid_task(self, body: object, message: Any, exc: Exception) -> None:  # noqa: ANN401
+    def on_invalid_task(self, body: object, message: Any, exc: Exception) -> None:
         """Drop a message of which Celery can make no request."""
         del body
         self._drop(message, f"not a task's message: {type(exc).__name__}")
 
-    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Drop a message that cannot be read."""
         known = isinstance(exc, MalformedError)
         why = str(exc) if known else f"it cannot be read: {type(exc).__name__}"
         self._drop(message, why, exc)
 
-    def _drop(self, message: Any, why: str, error: Exception | None = None) -> None:  # noqa: ANN401 - kombu's
+    def _drop(self, message: Any, why: str, error: Exception | None = None) -> None:
         if self._is_another_programs(message) and not self._stored_letter(message, why, error):
             return
         # Not requeued, or it would come back forever.
         log_dropped(why)
         message.reject_log_error(log, self.connection_errors)  # type: ignore[attr-defined]
 
-    def _is_another_programs(self, message: Any) -> bool:  # noqa: ANN401 - kombu's
+    def _is_another_programs(self, message: Any) -> bool:
         """Return whether *message* came from the queue of other programs.
 
         RabbitMQ says by which consumer it was taken: an exchange of theirs may be bound to it.
@@ -362,9 +378,9 @@ class Consumer(consumer.Consumer):
         by = where.get("consumer_tag") if isinstance(where, dict) else None
         return by == tag if by and tag else is_of(message, names.ENQUEUE)
 
-    def _stored_letter(self, message: Any, why: str, problem: Exception | None) -> bool:  # noqa: ANN401 - kombu's
+    def _stored_letter(self, message: Any, why: str, problem: Exception | None) -> bool:
         """Keep what another program sent; where the database is away, give it back in a while."""
-        from worker import dead_letters, enqueue  # noqa: PLC0415 - the tasks' code: the consumer is first
+        from worker import dead_letters, enqueue
 
         errors = self.connection_errors  # type: ignore[attr-defined]
         try:

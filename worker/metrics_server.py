@@ -78,24 +78,24 @@ class _Server(ThreadingWSGIServer):
     #: Not yet accepted; who comes behind a crowd is not to wait a second for each try.
     request_queue_size = 128
 
-    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - as its base has them
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._open: set[object] = set()
         self._silent_until = -math.inf
 
-    def verify_request(self, request: Any, client_address: object) -> bool:  # noqa: ANN401, ARG002
+    def verify_request(self, request: Any, client_address: object) -> bool:
         """Return whether there is room for one more; it is closed otherwise."""
         if len(self._open) >= _MOST_AT_ONCE:
             return False
         self._open.add(request)
         return True
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+    def shutdown_request(self, request: Any) -> None:
         """Close a connection: answered, failed or refused."""
         super().shutdown_request(request)
         self._open.discard(request)
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+    def handle_error(self, request: object, client_address: object) -> None:
         """Log one line a minute: who says nothing, or leaves, is no fault of ours."""
         if time.monotonic() >= self._silent_until:
             self._silent_until = time.monotonic() + _LINE_EACH_S
@@ -114,7 +114,7 @@ class _Head(socket.SocketIO):
         super().__init__(connection, "r")
         self._connection, self._until = connection, time.monotonic() + _HEAD_S
 
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - of each kind
+    def readinto(self, buffer: Any) -> int | None:
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
@@ -177,7 +177,7 @@ class _Page:
         self._page: Any = make_wsgi_app(REGISTRY)
         self._keys = keys
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         status = self._status(environ)
         if status is HTTPStatus.OK:
             page: Iterable[bytes] = self._page(environ, start_response)

@@ -62,9 +62,13 @@ class Requests(Crew[Posted]):
         def submit(waker: PlanInline) -> None:
             found = incoming.parse_text(taken.body)
             program_door.submit(
-                self._here, found.request, key=found.key, who=taken.who, waker=waker,
+                self._here,
+                found.request,
+                key=found.key,
+                who=taken.who,
+                waker=waker,
                 waiting_since=taken.created_at,
-            )  # fmt: skip
+            )
             outbox.remove_request(self._here.engine, taken.id)
 
         reason = program_door.refusal_of(submit, "a broadcast of the outbox")

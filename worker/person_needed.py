@@ -119,7 +119,7 @@ class Watch:
         closed = self.closed(broadcast_id=broadcast_id, planned=planned)
         return not {"", broadcast_id}.isdisjoint(closed)
 
-    def closed(self, **whose: Any) -> Sequence[str]:  # noqa: ANN401 - the ledger's
+    def closed(self, **whose: Any) -> Sequence[str]:
         """Return of whom gates closed since; nothing where the database is away."""
         # SQLite's clock has milliseconds.
         span = timedelta(seconds=time.monotonic() - self._begun + 0.01)
@@ -167,10 +167,11 @@ def _lines(here: WorkerParts, broadcast_id: str) -> Sequence[_Said]:
         log.warning("broadcast %s: not asked where it stands: %s", broadcast_id, error)
         return [look]
     stands = [
-        one for one in blockers.in_force(report)
+        one
+        for one in blockers.in_force(report)
         # Until tomorrow is long: a person may have WeChat give more calls.
         if one.reason is Reason.QUOTA_TODAY or one.command.split()[1] not in _WAITS
-    ]  # fmt: skip
+    ]
     lines = [blocker_lines.line(one, report) for one in stands]
     doubts = [one.reason for one in report.batch_list if one.state is BatchState.IN_DOUBT]
     why = dict.fromkeys(filter(None, doubts))
@@ -216,9 +217,10 @@ def _of_letter(here: WorkerParts, letter_id: str, texts: Texts) -> str:
 
 #: By what a task for it says that it is about.
 OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
-    "account": raise_of_account, "letter": raise_of_letter,
+    "account": raise_of_account,
+    "letter": raise_of_letter,
     "broadcast": lambda here, broadcast_id: raise_of_broadcasts(here, [broadcast_id]),
-}  # fmt: skip
+}
 
 
 def raise_in_words(say: Callable[[Texts], str]) -> None:

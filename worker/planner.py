@@ -57,9 +57,11 @@ def _plan(broadcast_id: str, *, forward_count: int, just_submitted: bool) -> dic
     if planned.batches and not planned.waits and not leases.is_driven(here.engine, account):
         wake(names.SEND_BATCH, account, broadcast_id)
     return {
-        "batches": planned.batches, "fit": planned.fit, "waits": planned.waits,
+        "batches": planned.batches,
+        "fit": planned.fit,
+        "waits": planned.waits,
         "errcode": planned.errcode,
-    }  # fmt: skip
+    }
 
 
 _guard = threading.Lock()

@@ -42,9 +42,11 @@ def submit(
     *waiting_since*: since when it may have waited, if not since now.
     """
     return through_door(
-        here, lambda door: door.submit(request, key=key, who=who), waker=waker,
+        here,
+        lambda door: door.submit(request, key=key, who=who),
+        waker=waker,
         waiting_since=waiting_since,
-    )  # fmt: skip
+    )
 
 
 def through_door(
@@ -61,9 +63,13 @@ def through_door(
     begun = time.monotonic()
     quota = _Quota(here)
     opened = SubmitService(
-        settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
-        looks=ClientChecks(here.wechat), waiting_since=waiting_since,
-    )  # fmt: skip
+        settings=here.settings,
+        engine=here.engine,
+        quota=quota,
+        waker=waker or _Waker(),
+        looks=ClientChecks(here.wechat),
+        waiting_since=waiting_since,
+    )
     try:
         return submit_by(opened)
     except PlanError:

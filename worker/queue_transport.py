@@ -50,7 +50,7 @@ def install() -> None:
 class QoS(redis.QoS):
     """Kombu's notes of what was taken, whatever stands in them."""
 
-    def restore_by_tag(self, tag: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's own
+    def restore_by_tag(self, tag: Any, *args: Any, **kwargs: Any) -> None:
         """Return a message to its queue; one that cannot be read is put aside.
 
         Its worker was killed before it saw that, and no other may end over it.
@@ -74,12 +74,12 @@ class Channel(redis.Channel):
     #: Something was there at this one.
     _heard = False
 
-    def _connparams(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - kombu's own
+    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
         if self.connection.client is None:
             raise RedisConnectionError("the connection of this channel was closed")
         return super()._connparams(*args, **kwargs)  # type: ignore[misc] # not in its stubs
 
-    def _create_client(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - kombu's own
+    def _create_client(self, *args: Any, **kwargs: Any) -> Any:
         client = super()._create_client(*args, **kwargs)  # type: ignore[misc] # not in its stubs
         client.set_response_callback("BRPOP", self._envelope)
         return client
@@ -94,8 +94,9 @@ class Channel(redis.Channel):
         prefix = self.global_keyprefix
         return {
             "unacked": f"{prefix}{self.unacked_key}",
-            "unacked_index": f"{prefix}{self.unacked_index_key}", "unread": self.unread,
-        }  # fmt: skip
+            "unacked_index": f"{prefix}{self.unacked_index_key}",
+            "unread": self.unread,
+        }
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         cycle: Any = self._queue_cycle  # type: ignore[attr-defined] # not in its stubs
@@ -116,7 +117,7 @@ class Channel(redis.Channel):
         self._brpop_sent_at = time.monotonic()
         self.client.connection.send_command(*command)
 
-    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - kombu's own
+    def _brpop_read(self, **options: Any) -> Any:
         looked, self._waits, self._heard = not self._waits, False, False
         try:
             return super()._brpop_read(**options)  # type: ignore[misc] # not in its stubs
@@ -145,7 +146,7 @@ class Channel(redis.Channel):
             self._keep_what_is_aside()
         return None
 
-    def _do_restore_message(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's own
+    def _do_restore_message(self, payload: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         if not isinstance(payload.get("headers"), dict):
             # Kombu would lose it with an error: it writes there that the message comes again.
             payload = {**payload, "headers": {}}
@@ -160,11 +161,11 @@ class Channel(redis.Channel):
         return False
 
     def _keep_what_is_aside(self) -> None:
-        from worker import dead_letters  # noqa: PLC0415 - a process that only publishes needs no database
+        from worker import dead_letters
 
         dead_letters.store_soon()
 
-    def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:  # noqa: ANN401 - kombu's own
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:
         # What is published to every worker: events, and the commands of `celery control`.
         problem = _problem(lambda: self.Message(message, channel=self))
         if problem is not None:
@@ -178,13 +179,15 @@ class Transport(redis.Transport):
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str | None) -> Any:  # noqa: ANN401 - kombu's own
+    def _deliver(self, message: Any, queue: str | None) -> Any:
         if queue == names.ENQUEUE:
             # As it was noted: by what its sender wrote there, it might not find back.
             again = message["properties"]["delivery_info"].get("redelivered")
             message["properties"]["delivery_info"] = {
-                "exchange": "", "routing_key": queue, "redelivered": bool(again),
-            }  # fmt: skip
+                "exchange": "",
+                "routing_key": queue,
+                "redelivered": bool(again),
+            }
         return super()._deliver(message, queue)
 
 

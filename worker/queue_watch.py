@@ -42,14 +42,14 @@ class QueueWatch:
         self.check_queue()
         self.empty_at = self._next = self._found
 
-    def tick(self, pool: Any) -> None:  # noqa: ANN401 - Celery's
+    def tick(self, pool: Any) -> None:
         """Check again by a thread of *pool*; called by the thread that takes the messages."""
         self.empty_at, self._next = self._next, self._found
         pool.apply_async(self.check_queue, callback=lambda _: None)
 
     def check_queue(self) -> None:
         """Check whether the queue is empty; the next tick asks a part that is away."""
-        from worker.application import make  # noqa: PLC0415 - as in worker.wake
+        from worker.application import make
 
         try:
             with make().connection_or_acquire() as connection:

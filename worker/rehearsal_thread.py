@@ -66,14 +66,21 @@ class Rehearsals(Crew[Run]):
     def _findings(self, run: Run) -> Sequence[Message]:
         here = self._here
         door = SubmitService(
-            settings=here.settings, engine=here.engine, quota=QuotaWithReason(here.wechat),
-            waker=PlanInline(), looks=ClientChecks(here.wechat),
-        )  # fmt: skip
+            settings=here.settings,
+            engine=here.engine,
+            quota=QuotaWithReason(here.wechat),
+            waker=PlanInline(),
+            looks=ClientChecks(here.wechat),
+        )
         try:
             return rehearsing.rehearse(
-                run.campaign, run.due_at, door=door, wechat=here.wechat, by_worker=True,
+                run.campaign,
+                run.due_at,
+                door=door,
+                wechat=here.wechat,
+                by_worker=True,
                 unheard=OutOfReachError if run.may_wait else DatabaseAwayError,
-            )  # fmt: skip
+            )
         except OutOfReachError:
             raise
         except Exception as error:

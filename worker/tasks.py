@@ -50,14 +50,18 @@ REFRESHED_AT_ONCE = 8
 
 
 @shared_task(name=names.ENQUEUE, bind=True)
-def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
+def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """Submit another program's broadcast; return its id."""
     request = self.request
     message = enqueue.TaskMessage.from_arguments(
-        args, kwargs, task_id=str(request.id), origin=request.origin,
-        unanswered=bool(request.ignore_result), expires=celery_parts.moment_of(request.expires),
+        args,
+        kwargs,
+        task_id=str(request.id),
+        origin=request.origin,
+        unanswered=bool(request.ignore_result),
+        expires=celery_parts.moment_of(request.expires),
         sent_after=request.get("sent_after"),
-    )  # fmt: skip
+    )
     here = parts()
     watch = person_needed.Watch(here)
     token = request_ids.current.set(request_ids.shown(message.task_id))
@@ -192,9 +196,11 @@ def handle_pushes() -> int:
             return 0
         try:
             handled = producer_pushes.handle(
-                here.engine, tuning=here.tuning, goes_on=lambda: not stopping.is_set(),
+                here.engine,
+                tuning=here.tuning,
+                goes_on=lambda: not stopping.is_set(),
                 tell=stopped.append,
-            )  # fmt: skip
+            )
             _start_webhooks_here()
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
@@ -291,8 +297,9 @@ def _wake_again(here: WorkerParts) -> dict[str, int]:
     for account, broadcast_id in wakes.elsewhere:
         log.warning(
             "broadcast %s waits for a worker with account %s: it is not in this worker's settings",
-            broadcast_id, account,
-        )  # fmt: skip
+            broadcast_id,
+            account,
+        )
     failpoint(Point.SWEEP_WOKEN)
     return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
 

@@ -64,5 +64,5 @@ def _unpacked(kind: str, unpacker: Callable[[], _Unpacker] | None, body: bytes) 
     return unpacked
 
 
-def _as_it_is(body: Any) -> Any:  # noqa: ANN401 - kombu's
+def _as_it_is(body: Any) -> Any:
     return body

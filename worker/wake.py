@@ -26,8 +26,8 @@ def wake(task: str, *args: object, **kwargs: object) -> bool:
     return _publish(task, args, kwargs)
 
 
-def _publish(task: str, args: Sequence[object], kwargs: dict[str, object], **more: Any) -> bool:  # noqa: ANN401 - Celery's
-    from worker.application import make  # noqa: PLC0415 - the application imports the signals
+def _publish(task: str, args: Sequence[object], kwargs: dict[str, object], **more: Any) -> bool:
+    from worker.application import make
 
     try:
         make().send_task(task, args=args, kwargs=kwargs, headers=request_ids.headers(), **more)
@@ -51,7 +51,7 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
     log.info(
         "%s: not to be done by this worker, passed to another",
         " ".join(map(str, (task, *args))),
-    )  # fmt: skip
+    )
     counted: dict[str, object] = {"forward_count": forward_count + 1}
     own = current_task.request.id if getattr(current_task, "name", None) == task else None
     if own is None:

@@ -54,7 +54,7 @@ _building = threading.Lock()
 
 def _end_worker(problem: BroadcastError) -> None:
     """Let this worker end once its tasks have: an upgrade left it behind."""
-    from celery.worker import state  # noqa: PLC0415 - a worker alone
+    from celery.worker import state
 
     log.critical("this worker ends: %s", problem)
     state.should_stop = problem.exit_status  # type: ignore[assignment]
@@ -86,9 +86,11 @@ class WorkerParts(StoreParts):
     def wechat(self) -> WeChat:
         """WeChat, the shared access_token and the pace."""
         return WeChat(
-            self.settings, on_drift=self._tell_drift, timeouts=None,
+            self.settings,
+            on_drift=self._tell_drift,
+            timeouts=None,
             connections=max(self.settings.concurrency, 64),
-        )  # fmt: skip
+        )
 
     @built_once
     def quotas(self) -> RecentQuotas:
@@ -119,18 +121,27 @@ class WorkerParts(StoreParts):
         """The threads that deliver webhooks."""
         settings = self.settings
         return WebhookDeliverer(
-            self.engine, self.poster, settings, waits=self.tuning.waits,
-            longest_s=settings.webhook_timeout_s, stopping=stopping,
-        )  # fmt: skip
+            self.engine,
+            self.poster,
+            settings,
+            waits=self.tuning.waits,
+            longest_s=settings.webhook_timeout_s,
+            stopping=stopping,
+        )
 
     @built_once
     def notices(self) -> NoticeDeliverer:
         """The threads that post notices. Raises SettingsError."""
         settings = self.settings
         return NoticeDeliverer(
-            self.engine, self.poster, settings.receivers(), waits=self.tuning.waits,
-            longest_s=settings.webhook_timeout_s, again=settings.notify_again, stopping=stopping,
-        )  # fmt: skip
+            self.engine,
+            self.poster,
+            settings.receivers(),
+            waits=self.tuning.waits,
+            longest_s=settings.webhook_timeout_s,
+            again=settings.notify_again,
+            stopping=stopping,
+        )
 
     @built_once
     def metrics(self) -> MetricsServer:
@@ -140,21 +151,21 @@ class WorkerParts(StoreParts):
     @built_once
     def requests(self) -> Requests:
         """The threads that submit the requests of the outbox."""
-        from worker import outbox  # noqa: PLC0415 - it needs this module
+        from worker import outbox
 
         return outbox.Requests(self)
 
     @built_once
     def launches(self) -> Launches:
         """The threads that launch campaigns."""
-        from worker import campaigns  # noqa: PLC0415 - as above
+        from worker import campaigns
 
         return campaigns.Launches(self)
 
     @built_once
     def rehearsals(self) -> Rehearsals:
         """The thread that rehearses campaigns."""
-        from worker import rehearsal_thread  # noqa: PLC0415 - as above
+        from worker import rehearsal_thread
 
         return rehearsal_thread.Rehearsals(self)
 
@@ -162,9 +173,12 @@ class WorkerParts(StoreParts):
     def database_check(self) -> DatabaseCheck:
         """The restore guard: whether this database made the calls of its accounts."""
         return DatabaseCheck(
-            self.engine, counter=self.wechat.claim_counter(schema.installation(self.engine)),
-            gateway=self.gateway, waits=self.tuning.waits, end=_end_worker,
-        )  # fmt: skip
+            self.engine,
+            counter=self.wechat.claim_counter(schema.installation(self.engine)),
+            gateway=self.gateway,
+            waits=self.tuning.waits,
+            end=_end_worker,
+        )
 
     def context(self, name: str, *, forward_count: int = 0) -> LaneContext:
         """Return the parts that drive the lane of account *name*.
@@ -248,8 +262,9 @@ class WorkerParts(StoreParts):
             # The token is there all the same, and so is the line above.
             log.warning(
                 "account %s: the replaced access_token is not in the history: %s",
-                account.name, error,
-            )  # fmt: skip
+                account.name,
+                error,
+            )
 
 
 def parts() -> WorkerParts:

@@ -110,9 +110,12 @@ class Poster:
         adapter = GuardedAdapter(pool_size=1)
         try:
             response = adapter.send(
-                request, stream=True, verify=self._verify, proxies={},
+                request,
+                stream=True,
+                verify=self._verify,
+                proxies={},
                 timeout=(self.timeouts.connect_s, self.timeouts.read_s),
-            )  # fmt: skip
+            )
             if exchange.expired:
                 # Shut by the watchdog, a head that drips looks complete.
                 response.close()

@@ -199,9 +199,15 @@ _MISSING_OR_WRONG: Final = "error.settings.account_value"
 #: What the account is; it may be missing as well.
 _AT_WECHAT: Final = frozenset({"appid", "appsecret"})
 #: What a follower's words do, and the answers.
-KEYWORDS: Final = frozenset({
-    "unsubscribe_words", "resubscribe_words", "unsubscribe_reply", "resubscribe_reply", "replies",
-})  # fmt: skip
+KEYWORDS: Final = frozenset(
+    {
+        "unsubscribe_words",
+        "resubscribe_words",
+        "unsubscribe_reply",
+        "resubscribe_reply",
+        "replies",
+    }
+)
 
 
 def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:

@@ -151,9 +151,13 @@ def _parsed(text: str, *, where: str) -> Iterator[APIKey]:
                 if not scopes or (allowed is not None and not _are_accounts(allowed)):
                     raise wrong
                 yield _made(
-                    key, name, scopes, None if allowed is None else frozenset(allowed),
-                    where=where, n=n,
-                )  # fmt: skip
+                    key,
+                    name,
+                    scopes,
+                    None if allowed is None else frozenset(allowed),
+                    where=where,
+                    n=n,
+                )
             case _:
                 raise wrong
 
@@ -167,9 +171,14 @@ def _are_accounts(names: Collection[str]) -> bool:
 
 
 def _made(  # noqa: PLR0917 - one place makes them
-    key: str, name: str, scopes: frozenset[Scope], limits: frozenset[str] | None, *, where: str,
+    key: str,
+    name: str,
+    scopes: frozenset[Scope],
+    limits: frozenset[str] | None,
+    *,
+    where: str,
     n: int,
-) -> APIKey:  # fmt: skip
+) -> APIKey:
     key = key.strip()
     redaction.remember(key)
     if not _KEY.match(key):
@@ -177,6 +186,9 @@ def _made(  # noqa: PLR0917 - one place makes them
     if is_guessable(key):
         raise SettingsError("error.api_keys.guessable", name=where, n=n)
     return APIKey(
-        name=name, scopes=scopes, accounts=limits, digest=digest(key),
+        name=name,
+        scopes=scopes,
+        accounts=limits,
+        digest=digest(key),
         is_short=len(key) < LONG_ENOUGH,
-    )  # fmt: skip
+    )

@@ -25,8 +25,10 @@ _OF_THE_BODY: Final = ("error.request.", "error.key.", "error.audience.", "error
 OF_SETTINGS: Final = frozenset({"error.request.notify", "error.request.notify_unsigned"})
 #: These say that the key stands for another body, which it does for ever.
 _OF_ANOTHER_BODY: Final = (
-    "error.submit.key_taken", "error.submit.other_options", "error.submit.other_time",
-)  # fmt: skip
+    "error.submit.key_taken",
+    "error.submit.other_options",
+    "error.submit.other_time",
+)
 #: Reasons of letters that are not what their key stands for, by their ids or how these begin, but
 #: for those of settings.
 NEVER_STORED: Final = (*_OF_THE_BODY, *_OF_ANOTHER_BODY)
@@ -87,9 +89,10 @@ class Letter:
     def one_of_many(self) -> Letter:
         """The letter that stands for every further one of its reason, where there are too many."""
         return _OneOfMany(
-            source=self.source, body=self.body,
+            source=self.source,
+            body=self.body,
             reason=Message("error.dead.full", problem=self.reason),
-        )  # fmt: skip
+        )
 
 
 class _OneOfMany(Letter):

@@ -85,9 +85,11 @@ def changes(before: Marks, now: Marks) -> Iterator[Change]:
         parts = _differing(old, new)
         if parts:
             yield Change(
-                article=n + 1, parts=parts, before=old.title if old else "",
+                article=n + 1,
+                parts=parts,
+                before=old.title if old else "",
                 now=new.title if new else "",
-            )  # fmt: skip
+            )
 
 
 def _at(marks: Marks, n: int) -> Mark | None:
@@ -183,9 +185,12 @@ def check_content(html: str, *, where: str) -> None:
     size = len(html.encode())
     if len(html) >= MOST_CHARACTERS or size >= MOST_BYTES:
         raise ArticleError(
-            "error.article.content_too_long", where=where, length=len(html), size=size,
+            "error.article.content_too_long",
+            where=where,
+            length=len(html),
+            size=size,
             most=MOST_CHARACTERS,
-        )  # fmt: skip
+        )
 
 
 #: A look that is no older is good for the first call.

@@ -116,9 +116,12 @@ def of_fault(
     if account is not None:
         facts["account"] = account
     return Finding(
-        fault=fault, account=account, command=command, what=Message(f"doctor.{fault}", **facts),
+        fault=fault,
+        account=account,
+        command=command,
+        what=Message(f"doctor.{fault}", **facts),
         fix=Message(f"fix.doctor.{fault}", **facts) if has_fix else None,
-    )  # fmt: skip
+    )
 
 
 @frozen
@@ -249,7 +252,11 @@ def of_check(check: Check) -> Iterator[Finding]:
     elif check.found.id == "check.token.away":
         fault = Fault.WECHAT_AWAY
     yield Finding(
-        fault=fault, account=check.account, fix=check.fix, command=command,
+        fault=fault,
+        account=check.account,
+        fix=check.fix,
+        command=command,
         what=Message("doctor.of_account", account=check.account, found=check.found)
-        if check.account else check.found,
-    )  # fmt: skip
+        if check.account
+        else check.found,
+    )

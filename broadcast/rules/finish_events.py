@@ -32,10 +32,24 @@ SUCCESS: Final = "send success"
 FAIL: Final = "send fail"
 _REVIEW: Final = re.compile(r"err\((\d{1,9})\)")
 #: What WeChat documents of its reviews; any other number is one of them all the same.
-REVIEWS: Final = frozenset({
-    10001, 20001, 20002, 20004, 20006, 20008, 20013, 21000, 22000, 30001, 30002, 30003, 40001,
-    40002,
-})  # fmt: skip
+REVIEWS: Final = frozenset(
+    {
+        10001,
+        20001,
+        20002,
+        20004,
+        20006,
+        20008,
+        20013,
+        21000,
+        22000,
+        30001,
+        30002,
+        30003,
+        40001,
+        40002,
+    }
+)
 #: What its documents leave out and its events say; a number without ``err`` is known by these.
 UNDOCUMENTED: Final = frozenset({20431})
 
@@ -129,10 +143,14 @@ def _weight(event: FinishEvent) -> tuple[object, ...]:
     figures = (counts.total, counts.eligible, counts.sent, counts.errors, event.check_state)
     listed = (tuple(event.articles), tuple(event.copyright))
     return (
-        counts.sent or 0, end is not JobEnd.UNCLEAR, event.created_at or _NEVER,
-        end is JobEnd.SENT, sum(one is not None for one in figures) + sum(map(len, listed)),
-        event.status, repr((figures, listed)),
-    )  # fmt: skip
+        counts.sent or 0,
+        end is not JobEnd.UNCLEAR,
+        event.created_at or _NEVER,
+        end is JobEnd.SENT,
+        sum(one is not None for one in figures) + sum(map(len, listed)),
+        event.status,
+        repr((figures, listed)),
+    )
 
 
 def read_finish(fields: Mapping[str, object]) -> FinishEvent:
@@ -145,15 +163,19 @@ def read_finish(fields: Mapping[str, object]) -> FinishEvent:
         raise UnreadableFinishError("MASSSENDJOBFINISH without a msg_id")
     check = _mapping(fields.get("CopyrightCheckResult"))
     return FinishEvent(
-        msg_id=msg_id, status=_text(fields.get("Status"), LONGEST_STATUS) or "",
+        msg_id=msg_id,
+        status=_text(fields.get("Status"), LONGEST_STATUS) or "",
         counts=Counts(
-            total=number(fields.get("TotalCount")), eligible=number(fields.get("FilterCount")),
-            sent=number(fields.get("SentCount")), errors=number(fields.get("ErrorCount")),
+            total=number(fields.get("TotalCount")),
+            eligible=number(fields.get("FilterCount")),
+            sent=number(fields.get("SentCount")),
+            errors=number(fields.get("ErrorCount")),
         ),
-        articles=_articles(fields.get("ArticleUrlResult")), copyright=_copyright(check),
+        articles=_articles(fields.get("ArticleUrlResult")),
+        copyright=_copyright(check),
         check_state=number(check.get("CheckState")),
         created_at=moment(number(fields.get("CreateTime"), most=LARGEST_MSG_ID)),
-    )  # fmt: skip
+    )
 
 
 def review(status: str) -> int | None:
@@ -188,7 +210,8 @@ def _articles(value: object) -> Sequence[Article]:
 def _copyright(check: Mapping[str, object]) -> Sequence[Copyright]:
     return tuple(
         Copyright(
-            n=n, declared=number(item.get("UserDeclareState")),
+            n=n,
+            declared=number(item.get("UserDeclareState")),
             audit=number(item.get("AuditState")),
             original_url=_text(item.get("OriginalArticleUrl"), _LONGEST_URL),
             original_type=number(item.get("OriginalArticleType")),
@@ -198,7 +221,7 @@ def _copyright(check: Mapping[str, object]) -> Sequence[Copyright]:
         )
         for item in _items(check)
         if (n := number(item.get("ArticleIdx"))) is not None
-    )  # fmt: skip
+    )
 
 
 def _items(value: object) -> Sequence[Mapping[str, object]]:

@@ -123,9 +123,13 @@ def merged(
     concluded = np.zeros(len(ids), bool) if whole is None else _conclude(facts, at, whole)
     now = facts["flags"] & FOLLOWS > 0
     return Merged(
-        ids=ids, facts=facts, listed=int(np.count_nonzero(at)), concluded=ids[concluded],
-        joined=int(np.count_nonzero(now & ~before)), lost=int(np.count_nonzero(before & ~now)),
-    )  # fmt: skip
+        ids=ids,
+        facts=facts,
+        listed=int(np.count_nonzero(at)),
+        concluded=ids[concluded],
+        joined=int(np.count_nonzero(now & ~before)),
+        lost=int(np.count_nonzero(before & ~now)),
+    )
 
 
 def undated(known: FollowerFacts) -> Hits:

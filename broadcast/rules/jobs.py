@@ -242,19 +242,29 @@ def compare(
     pending = [b for b in batches if b.is_to_be_asked and b.event is None and not b.denied]
     uncounted = [b for b in batches if b.state is BatchState.FINISHED and b.event is None]
     return Comparison(
-        account=account, batches=len(batches), jobs=len(jobs), found=tuple(found),
-        pending=sum(batch.poll_at is not None for batch in pending), uncounted=len(uncounted),
-    )  # fmt: skip
+        account=account,
+        batches=len(batches),
+        jobs=len(jobs),
+        found=tuple(found),
+        pending=sum(batch.poll_at is not None for batch in pending),
+        uncounted=len(uncounted),
+    )
 
 
 def _of_batch(batch: Reconciled) -> Iterator[FoundDifference]:
     kinds = list(_differences(batch))
     for kind in kinds:
         yield FoundDifference(
-            difference=kind, broadcast_id=batch.broadcast_id, n=batch.n, msg_id=batch.msg_id,
-            size=batch.size, state=batch.state, at=batch.first_called_at, event=batch.event,
+            difference=kind,
+            broadcast_id=batch.broadcast_id,
+            n=batch.n,
+            msg_id=batch.msg_id,
+            size=batch.size,
+            state=batch.state,
+            at=batch.first_called_at,
+            event=batch.event,
             msg_status=batch.msg_status,
-        )  # fmt: skip
+        )
 
 
 def _differences(batch: Reconciled) -> Iterator[Difference]:
@@ -310,15 +320,23 @@ def _contradicts(msg_status: str | None, event: FinishEvent) -> bool:
 def _of_job(job: Job) -> Iterator[FoundDifference]:
     if job.of_console:
         yield FoundDifference(
-            difference=Difference.CONSOLE, msg_id=job.event.msg_id, at=job.ended_at,
+            difference=Difference.CONSOLE,
+            msg_id=job.event.msg_id,
+            at=job.ended_at,
             event=job.event,
-        )  # fmt: skip
+        )
     for batch in job.candidates:
         yield FoundDifference(
-            difference=Difference.UNCLAIMED, broadcast_id=batch.broadcast_id, n=batch.n,
-            msg_id=job.event.msg_id, size=batch.size, state=batch.state, at=job.ended_at,
-            event=job.event, claim=(job, batch),
-        )  # fmt: skip
+            difference=Difference.UNCLAIMED,
+            broadcast_id=batch.broadcast_id,
+            n=batch.n,
+            msg_id=job.event.msg_id,
+            size=batch.size,
+            state=batch.state,
+            at=job.ended_at,
+            event=job.event,
+            claim=(job, batch),
+        )
 
 
 def _count(found: Sequence[FoundDifference]) -> int:
@@ -329,15 +347,18 @@ def _count(found: Sequence[FoundDifference]) -> int:
             batch, job = (one.broadcast_id, one.n), one.msg_id
             mine = [group for group in groups if batch in group[0] or job in group[1]]
             groups = [group for group in groups if group not in mine]
-            groups.append((
-                {batch}.union(*(batches for batches, _ in mine)),
-                {job}.union(*(jobs for _, jobs in mine)),
-            ))  # fmt: skip
+            groups.append(
+                (
+                    {batch}.union(*(batches for batches, _ in mine)),
+                    {job}.union(*(jobs for _, jobs in mine)),
+                )
+            )
     paired = {batch for batches, _ in groups for batch in batches}
     others = [
-        one for one in found
+        one
+        for one in found
         if one.difference is not Difference.UNCLAIMED and not _is_of(one, paired)
-    ]  # fmt: skip
+    ]
     return len(others) + sum(
         max(len(jobs), len(batches & _named(found))) for batches, jobs in groups
     )

@@ -72,11 +72,13 @@ def _formats(text: str) -> tuple[MediaFormat, ...]:
 
 LIMITS: Final = {
     MediaKind(row["kind"]): Limit(
-        most_bytes=int(row["most_kib"]) * KIB, most_seconds=int(row["most_seconds"] or 0) or None,
-        formats=_formats(row["formats"]), permanent=_formats(row["permanent"]),
+        most_bytes=int(row["most_kib"]) * KIB,
+        most_seconds=int(row["most_seconds"] or 0) or None,
+        formats=_formats(row["formats"]),
+        permanent=_formats(row["permanent"]),
     )
     for row in rows(__file__, "media_limits.csv")
-}  # fmt: skip
+}
 _FORMATS: Final = rows(__file__, "media_formats.csv")
 #: The kind of a file for which none was named.
 USUAL_KIND: Final = {MediaFormat(row["format"]): MediaKind(row["usual_kind"]) for row in _FORMATS}

@@ -123,9 +123,12 @@ _PATHS: Final = (
 )
 #: Bytes of a text. Feishu and DingTalk count the whole request.
 LONGEST: Final = {
-    Bot.WECOM: 2048, Bot.FEISHU: 15_000, Bot.DINGTALK: 15_000, Bot.SLACK: 12_000,
+    Bot.WECOM: 2048,
+    Bot.FEISHU: 15_000,
+    Bot.DINGTALK: 15_000,
+    Bot.SLACK: 12_000,
     Bot.MAIL: 100_000,
-}  # fmt: skip
+}
 #: TLS from the first byte; TLS from STARTTLS on; this machine's own server.
 MAIL_SCHEMES: Final = ("smtps", "smtp", "mailto")
 _MAILBOX: Final = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+", re.ASCII)
@@ -242,9 +245,13 @@ def mail_address(url: str) -> MailAddress:
         raise ValueError("no address of mail")
     port = parts.port or {"smtps": 465, "smtp": 587, "mailto": 25}[parts.scheme]
     return MailAddress(
-        scheme=parts.scheme, host=host, port=port, user=user, sender=sender,
+        scheme=parts.scheme,
+        host=host,
+        port=port,
+        user=user,
+        sender=sender,
         recipients=recipients,
-    )  # fmt: skip
+    )
 
 
 def request_of(receiver: Receiver, text: str, *, at: datetime) -> tuple[str, bytes]:

@@ -123,10 +123,11 @@ def of_address(facts: AddressFacts) -> Check:
         found = Message("check.wechat.good", address=facts.address, ms=_ms(facts.elapsed))
         return Check(subject=Subject.WECHAT, level=Level.GOOD, found=found)
     return Check(
-        subject=Subject.WECHAT, level=Level.FAILED,
+        subject=Subject.WECHAT,
+        level=Level.FAILED,
         found=Message("check.wechat.failed", address=facts.address, reason=facts.problem),
         fix=Message("fix.check.unreachable", address=facts.address),
-    )  # fmt: skip
+    )
 
 
 def of_clocks(facts: ClockFacts) -> Check:
@@ -148,10 +149,11 @@ def _wrong_clock(whose: str, ahead: timedelta, *, decides: bool) -> Check:
     too_far = decides and abs(ahead) > CLOCK_WRONG
     suffix = "" if decides else "_alone"
     return Check(
-        subject=Subject.CLOCK, level=Level.FAILED if too_far else Level.WARNING,
+        subject=Subject.CLOCK,
+        level=Level.FAILED if too_far else Level.WARNING,
         found=Message(f"check.clock.{whose}_{way}{suffix}", off=abs(ahead)),
         fix=Message(f"fix.check.clock_{whose}"),
-    )  # fmt: skip
+    )
 
 
 def of_account(facts: AccountFacts) -> Iterator[Check]:
@@ -175,9 +177,12 @@ def of_account(facts: AccountFacts) -> Iterator[Check]:
 def _without_token(facts: AccountFacts, problem: Problem) -> Check:
     refused_address = isinstance(problem, Refusal) and problem.errcode in _OF_ADDRESSES
     return Check(
-        subject=Subject.WHITELIST if refused_address else Subject.TOKEN, level=Level.FAILED,
-        found=_token_problem(problem), account=facts.name, fix=_fix(facts, problem),
-    )  # fmt: skip
+        subject=Subject.WHITELIST if refused_address else Subject.TOKEN,
+        level=Level.FAILED,
+        found=_token_problem(problem),
+        account=facts.name,
+        fix=_fix(facts, problem),
+    )
 
 
 def _token_problem(problem: Problem) -> Message:

@@ -18,8 +18,14 @@ from broadcast.rules.states import SENT, SET_OF, BatchState, BroadcastState, Pha
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
 SKIPS = (
-    "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
-)  # fmt: skip
+    "malformed",
+    "duplicate",
+    "suppressed",
+    "excluded",
+    "unsubscribed",
+    "capped",
+    "sampled_out",
+)
 
 
 def set_of(state: BatchState) -> str:

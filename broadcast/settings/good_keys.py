@@ -35,13 +35,13 @@ class GoodKeys:
     ) -> None:
         """Read the settings' keys. *stored* reads the database's. Raises SettingsError."""
         given = settings.api_keys
-        self._fixed = [] if given is None else api_keys.parse(
-            given.get_secret_value(), where=_VARIABLE
-        )  # fmt: skip
+        self._fixed = (
+            [] if given is None else api_keys.parse(given.get_secret_value(), where=_VARIABLE)
+        )
         self._file = settings.api_keys_file
-        self._of_file = [] if self._file is None else _parsed(
-            _text(self._file, may_be_empty=may_be_empty)
-        )  # fmt: skip
+        self._of_file = (
+            [] if self._file is None else _parsed(_text(self._file, may_be_empty=may_be_empty))
+        )
         self._stored = stored
 
     def read(self) -> Sequence[APIKey]:

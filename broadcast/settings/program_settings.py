@@ -269,10 +269,12 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
         """Return what follows from a call, as far as it is set. Raises SettingsError."""
         breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
         return Tuning(
-            waits=self.waits(), split_depth=self.split_depth, watch_drafts=bool(self.watch_drafts),
+            waits=self.waits(),
+            split_depth=self.split_depth,
+            watch_drafts=bool(self.watch_drafts),
             breaker=breaker,
             protected=frozenset(n for n, one in self._accounts().items() if one.send_protection),
-        )  # fmt: skip
+        )
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
@@ -318,9 +320,12 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
         if self.appid in {account.appid for account in self.accounts().values()}:
             return None
         return Message(
-            "settings.left_out", appid=self.appid, file="BROADCAST_ACCOUNTS_FILE",
-            variable="WECHAT_APPID", path=self.accounts_file,
-        )  # fmt: skip
+            "settings.left_out",
+            appid=self.appid,
+            file="BROADCAST_ACCOUNTS_FILE",
+            variable="WECHAT_APPID",
+            path=self.accounts_file,
+        )
 
     def account(self, name: str | None) -> Account:
         """Return the account called *name*; with one account the name may be left out."""

@@ -100,9 +100,11 @@ class WebhookSettings(BaseSettings):
             if problem is not None:
                 inside = "_inside" if problem.id == "webhook.url.private" else ""
                 raise SettingsError(
-                    f"error.settings.{NOTIFY}{inside}", name=self.notify_file or NOTIFY, n=n,
+                    f"error.settings.{NOTIFY}{inside}",
+                    name=self.notify_file or NOTIFY,
+                    n=n,
                     problem=problem,
-                )  # fmt: skip
+                )
             one = notices.receiver_of(url)
             for secret in one.secrets():
                 redaction.remember(secret)

@@ -381,9 +381,12 @@ def _another(account: str, failed: SecretStr | None) -> _Errand:
         return seen.living if seen.living and seen.living.value != failed else None
 
     return _Errand(
-        account=account, reason="refused" if failed else "missing", enough=enough,
-        fetches=FETCHES_OF_REPLACE, failed=failed,
-    )  # fmt: skip
+        account=account,
+        reason="refused" if failed else "missing",
+        enough=enough,
+        fetches=FETCHES_OF_REPLACE,
+        failed=failed,
+    )
 
 
 def _usable(seen: Seen) -> Token | None:

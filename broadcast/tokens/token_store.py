@@ -61,8 +61,9 @@ class Failures:
         log.warning(
             "account %s: WeChat gives no access_token to this machine, whose address is not on the "
             "whitelist; other machines go on while one of them is: %s",
-            account, error,
-        )  # fmt: skip
+            account,
+            error,
+        )
         failure = json.dumps({**facts, "host": self._host})
         self._not_whitelisted[account] = NotWhitelisted(
             failure=failure,

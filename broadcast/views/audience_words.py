@@ -14,9 +14,12 @@ from broadcast.views.words import Moment, follower_count
 def in_a_question(report: Report, name: str) -> Message:
     """Return a broadcast, whose title is *name*, as a question names it."""
     return Message(
-        "report.in_a_question", name=name, id=report.id, audience=_counted(report),
+        "report.in_a_question",
+        name=name,
+        id=report.id,
+        audience=_counted(report),
         time=_when(report),
-    )  # fmt: skip
+    )
 
 
 def _counted(report: Report) -> Message:

@@ -57,8 +57,10 @@ class Lanes:
             quota = lane.wait_reason is Reason.QUOTA_TODAY
             yield Message(
                 "blocker.account_waits_for_day" if quota else "blocker.account_waits_itself",
-                account=account, reason=reason(lane.wait_reason), at=Moment(until, self.now),
-            )  # fmt: skip
+                account=account,
+                reason=reason(lane.wait_reason),
+                at=Moment(until, self.now),
+            )
 
     def is_off(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
         """Return whether *account* is halted, or stopped for sends by *path*."""
@@ -128,12 +130,18 @@ def line(one: Blocker, report: Report) -> Message:
             return _behind(one, report)
     at, due = one.until or one.since, report.scheduled_at or report.published_at
     return Message(
-        _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
-        code=code_of(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+        _text(one, report),
+        id=report.id,
+        account=report.account,
+        reason=reason(one.reason),
+        code=code_of(one.errcode, one.errmsg),
+        at=at and Moment(at, report.now),
+        n=one.batch,
         left=at and at - report.now,
-        due=due and Moment(due, report.now), late_by=report.late_by,
+        due=due and Moment(due, report.now),
+        late_by=report.late_by,
         changes=content.changed(report.draft),
-    )  # fmt: skip
+    )
 
 
 def _text(one: Blocker, report: Report) -> str:
@@ -167,29 +175,38 @@ _DRAFTS: Mapping[Reason | None, str] = {
 def _paused(one: Blocker, report: Report) -> Message:
     if one.reason is Reason.TOO_MANY_REFUSALS:
         return Message(
-            "blocker.paused_for_refusals", n=one.count or "?", code=one.errcode,
-            meaning=Meaning(one.errcode), id=report.id,
-        )  # fmt: skip
+            "blocker.paused_for_refusals",
+            n=one.count or "?",
+            code=one.errcode,
+            meaning=Meaning(one.errcode),
+            id=report.id,
+        )
     if one.who is not None:
         due, now = report.scheduled_at, report.now
         is_past = due is not None and due <= now and report.awaits_first_call
         return Message(
             "blocker.paused_past_due" if is_past else "blocker.paused_by",
-            who=speaker(one.who, one.why), at=Moment(one.since or now, now), id=report.id,
+            who=speaker(one.who, one.why),
+            at=Moment(one.since or now, now),
+            id=report.id,
             due=due and Moment(due, now),
-        )  # fmt: skip
+        )
     return Message(
-        _paused_for(one, report), reason=reason(one.reason), code=code_of(one.errcode, one.errmsg),
-        id=report.id, **_turns(one, report.now),
-    )  # fmt: skip
+        _paused_for(one, report),
+        reason=reason(one.reason),
+        code=code_of(one.errcode, one.errmsg),
+        id=report.id,
+        **_turns(one, report.now),
+    )
 
 
 def _turns(one: Blocker, now: datetime) -> dict[str, Moment]:
     """Return when the day and the month turn in which messages were found used up."""
     since = one.since or now
     return {
-        "tomorrow": Moment(day.turn(since), now), "month": Moment(day.month_turn(since), now),
-    }  # fmt: skip
+        "tomorrow": Moment(day.turn(since), now),
+        "month": Moment(day.month_turn(since), now),
+    }
 
 
 def _paused_for(one: Blocker, report: Report) -> str:
@@ -208,9 +225,11 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
     """Return why an account's gate is closed; *stopped*: it is stopped, beside any halt."""
     if one.cause is Cause.ACCOUNT_WAITS:
         return Message(
-            "blocker.account_waits_for_day", account=account, reason=reason(one.reason),
+            "blocker.account_waits_for_day",
+            account=account,
+            reason=reason(one.reason),
             at=Moment(one.until or now, now),
-        )  # fmt: skip
+        )
     if one.cause is Cause.NEWER_RELEASE:
         return Message("blocker.account_newer_release", account=account)
     at = Moment(one.since or now, now)
@@ -221,18 +240,27 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
     if one.cause is Cause.ACCOUNT_HALTED:
         # One command lifts both, so the halt on top of a stop must not invite to lift it unfixed.
         return Message(
-            "blocker.halted_as_well" if stopped else "blocker.halted", account=account,
-            who=speaker(one.who or "?", one.why), at=at,
-        )  # fmt: skip
+            "blocker.halted_as_well" if stopped else "blocker.halted",
+            account=account,
+            who=speaker(one.who or "?", one.why),
+            at=at,
+        )
     if one.reason is Reason.TOO_MANY_DOUBTS:
         return Message(
-            "blocker.stopped_for_doubts", account=account, at=at, n=one.count or "?",
+            "blocker.stopped_for_doubts",
+            account=account,
+            at=at,
+            n=one.count or "?",
             ids=Shortened(one.broadcasts),
-        )  # fmt: skip
+        )
     return Message(
-        _STOPPED.get(one.path, "blocker.account_newer_release"), account=account, at=at,
-        reason=_why_stopped(one), code=code_of(one.errcode, one.errmsg), fix=_fix(one, now),
-    )  # fmt: skip
+        _STOPPED.get(one.path, "blocker.account_newer_release"),
+        account=account,
+        at=at,
+        reason=_why_stopped(one),
+        code=code_of(one.errcode, one.errmsg),
+        fix=_fix(one, now),
+    )
 
 
 def _why_stopped(one: Blocker) -> Meaning | Reason:
@@ -263,9 +291,11 @@ def _behind(one: Blocker, report: Report) -> Message:
     waits = one.until is not None and one.until > report.now
     at = Moment(one.until or report.now, report.now) if waits else Message("blocker.at_once")
     return Message(
-        "blocker.unknown_first_own" if own else "blocker.unknown_first", n=one.batch,
-        id=one.broadcasts[0], at=at,
-    )  # fmt: skip
+        "blocker.unknown_first_own" if own else "blocker.unknown_first",
+        n=one.batch,
+        id=one.broadcasts[0],
+        at=at,
+    )
 
 
 def will_be_held(report: Report) -> bool:

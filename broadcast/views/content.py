@@ -135,10 +135,11 @@ def drafts_json(draft: DraftView | None) -> dict[str, Any]:
             "looked_at": utc_if_any(draft.looked_at),
             "changes": [
                 {
-                    "article": one.article, "parts": [Part(part).value for part in one.parts],
+                    "article": one.article,
+                    "parts": [Part(part).value for part in one.parts],
                     **members(one, "before", "now"),
                 }
                 for one in edits(draft)
             ],
         }
-    }  # fmt: skip
+    }

@@ -95,9 +95,11 @@ def _articles(report: Report) -> Iterator[Message]:
             perhaps = "delivered.article_perhaps_recalled"
             name = perhaps if recall.maybe else "delivered.article_recalled"
         yield Message(
-            name, n=article.n, url=printable(article.url, longest=_LONGEST_URL),
+            name,
+            n=article.n,
+            url=printable(article.url, longest=_LONGEST_URL),
             at=recall and Moment(recall.at, report.now),
-        )  # fmt: skip
+        )
     if len(found) > _MOST:
         yield Message("delivered.more_articles", n=len(found) - _MOST)
 
@@ -107,11 +109,13 @@ def _recall_of(article: Article, report: Report) -> OperatorAction | None:
     done = report.operator_actions.actions if report.operator_actions else ()
     pages = {line.msg_id: line.finish.articles for line in report.batch_list if line.finish}
     recalls = [
-        one for one in done
-        if one.did is Did.RECALL and one.article in {None, article.n}
+        one
+        for one in done
+        if one.did is Did.RECALL
+        and one.article in {None, article.n}
         # Of a job of another broadcast, which has the same page, nothing more is known here.
         and article in pages.get(one.msg_id, [article])
-    ]  # fmt: skip
+    ]
     return min(recalls, key=lambda one: (one.maybe, one.at), default=None)
 
 
@@ -163,19 +167,23 @@ def meaning(status: str) -> Message:
 def event_as_json(event: FinishEvent) -> dict[str, Any]:
     """Return a finish event."""
     return {
-        "status": event.status, **asdict(event.counts),
+        "status": event.status,
+        **asdict(event.counts),
         "articles": [asdict(one) for one in event.articles],
         "copyright": [asdict(one) for one in event.copyright],
         "check_state": event.check_state,
         "at": utc_if_any(event.created_at),
-    }  # fmt: skip
+    }
 
 
 #: What stopped it where it was not what the content says.
 _OTHER_FIXES = {
-    30001: "check_failed", 30002: "no_reprint", 30003: "reprint", 40001: "administrator_refused",
+    30001: "check_failed",
+    30002: "no_reprint",
+    30003: "reprint",
+    40001: "administrator_refused",
     40002: "administrator_silent",
-}  # fmt: skip
+}
 
 
 def fix(status: str) -> Message:

@@ -67,8 +67,9 @@ def of_call(errcode: int) -> Message:
 OF_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     code: (call, fix)
     for call, fixes in _FIXES["others"].items()
-    for fix, codes in fixes.items() for code in codes
-}  # fmt: skip
+    for fix, codes in fixes.items()
+    for code in codes
+}
 #: A mass send ends with these too, and elsewhere they mean something else.
 ELSEWHERE: Final = frozenset[int](_FIXES["elsewhere"])
 

@@ -47,13 +47,19 @@ def difference_lines(one: FoundDifference, now: datetime) -> Message:
         status = delivered.status(one.event)
     total = one.event.counts.total if one.event else None
     facts: dict[str, object] = {
-        "n": one.n, "id": one.broadcast_id, "msg_id": one.msg_id, "status": status,
-        "at": one.at and Moment(one.at, now), "size": follower_count(one.size),
-        "total": follower_count(total), "followers": follower_count(total), "state": one.state,
+        "n": one.n,
+        "id": one.broadcast_id,
+        "msg_id": one.msg_id,
+        "status": status,
+        "at": one.at and Moment(one.at, now),
+        "size": follower_count(one.size),
+        "total": follower_count(total),
+        "followers": follower_count(total),
+        "state": one.state,
         "ended": one.event and one.event.created_at and Moment(one.event.created_at, now),
         "polled": one.msg_status and job_status(one.msg_status),
         "kind": one.push and printable(one.push.kind),
-    }  # fmt: skip
+    }
     if one.claim is None:
         return Message(f"reconcile.found.{one.difference}", **facts)
     job, batch = one.claim
@@ -69,20 +75,23 @@ def reconcile_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, A
     return {
         **members(done, "account", "batches", "jobs", "pending", "uncounted"),
         "differences": [_one(one, texts, now) for one in done.found],
-    }  # fmt: skip
+    }
 
 
 def _one(one: FoundDifference, texts: Texts, now: datetime) -> dict[str, Any]:
     return {
-        "difference": one.difference.value, "broadcast": one.broadcast_id, "batch": one.n,
+        "difference": one.difference.value,
+        "broadcast": one.broadcast_id,
+        "batch": one.n,
         **members(one, "msg_id", "size", "state", "at", "msg_status"),
         "finish": one.event and delivered.event_as_json(one.event),
-        "push": one.push and {
+        "push": one.push
+        and {
             **members(one.push, "kind", "problem"),
             "body": one.push.body[:LONGEST_BODY],
         },
         "found": texts(difference_lines(one, now)),
-    }  # fmt: skip
+    }
 
 
 def offers(jobs: Sequence[Job], broadcast_id: str, n: int, *, now: datetime) -> Iterator[Message]:
@@ -100,19 +109,26 @@ def offer(job: Job, batch: OurBatch, *, now: datetime) -> Message:
         followers = Message("job.as_many", followers=followers, n=batch.n)
     return Message(
         "job.other_size" if counts_another(job.event, batch.size) else "job.offered",
-        id=batch.broadcast_id, n=batch.n, msg_id=job.event.msg_id, followers=followers,
-        at=ended(job, batch, now=now), status=delivered.status(job.event),
+        id=batch.broadcast_id,
+        n=batch.n,
+        msg_id=job.event.msg_id,
+        followers=followers,
+        at=ended(job, batch, now=now),
+        status=delivered.status(job.event),
         size=follower_count(batch.size),
-    )  # fmt: skip
+    )
 
 
 def in_brief(job: Job, batch: OurBatch) -> Message:
     """Return the command that names a job, or that it is hardly the batch, within a sentence."""
     another = counts_another(job.event, batch.size)
     return Message(
-        "job.hardly_it" if another else "job.if_it_is", id=batch.broadcast_id, n=batch.n,
-        msg_id=job.event.msg_id, size=follower_count(batch.size),
-    )  # fmt: skip
+        "job.hardly_it" if another else "job.if_it_is",
+        id=batch.broadcast_id,
+        n=batch.n,
+        msg_id=job.event.msg_id,
+        size=follower_count(batch.size),
+    )
 
 
 def ended(job: Job, batch: OurBatch, *, now: datetime) -> Moment | Message:
@@ -149,8 +165,10 @@ def of_job(report: Report, job: Job, n: int) -> dict[str, object]:
     batch = job.as_batch(report.id, n)
     assert batch is not None, "it is one of the jobs that can be it"
     return {
-        "id": report.id, "n": n, "msg_id": job.event.msg_id,
+        "id": report.id,
+        "n": n,
+        "msg_id": job.event.msg_id,
         "followers": follower_count(job.event.counts.total),
         "then": in_brief(job, batch),
         "offer": offer(job, batch, now=report.now),
-    }  # fmt: skip
+    }

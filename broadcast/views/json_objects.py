@@ -53,12 +53,20 @@ def in_a_list(report: Report) -> dict[str, Any]:
 def _batch(line: BatchLine) -> dict[str, Any]:
     return {
         **members(
-            line, "n", "size", "state", "msg_id", "attempts", "errcode", "reason", "not_before",
+            line,
+            "n",
+            "size",
+            "state",
+            "msg_id",
+            "attempts",
+            "errcode",
+            "reason",
+            "not_before",
             "msg_status",
         ),
         "verified": not line.is_unverified,
         "finish": line.finish and delivered.event_as_json(line.finish),
-    }  # fmt: skip
+    }
 
 
 def _operator_actions(people: OperatorActions | None) -> dict[str, Any]:
@@ -78,10 +86,12 @@ def _action(one: OperatorAction) -> dict[str, Any]:
 
 #: What some actions have beside.
 _OF_ACTIONS: Final = {
-    Did.RESOLVE: ("batch", "sent", "msg_id"), Did.RETRY: ("batches",),
-    Did.RECALL: ("msg_id", "article", "through"), Did.HALT: ("account",),
+    Did.RESOLVE: ("batch", "sent", "msg_id"),
+    Did.RETRY: ("batches",),
+    Did.RECALL: ("msg_id", "article", "through"),
+    Did.HALT: ("account",),
     Did.UNHALT: ("account",),
-}  # fmt: skip
+}
 
 
 def forbidden(lane: LaneView | None) -> dict[str, Any]:
@@ -127,11 +137,9 @@ def letter_object(one: KeptLetter, texts: Texts) -> dict[str, Any]:
     return {
         **members(one, "id", "state", "source", "key", "account"),
         "reason": _reason(one.reason, texts),
-        **members(
-            one, "times", "first_at", "last_at", "broadcast_id", "closed_at", "closed_by"
-        ),
+        **members(one, "times", "first_at", "last_at", "broadcast_id", "closed_at", "closed_by"),
         "error": None,
-    }  # fmt: skip
+    }
 
 
 def _reason(reason: Message, texts: Texts) -> dict[str, object]:
@@ -174,9 +182,11 @@ def notice_object(one: Notice, texts: Texts) -> dict[str, Any]:
     said, problem = one.message, one.problem
     return {
         **members(one, "id", "receiver", "state", "tries"),
-        "notice": coded(said, texts), "problem": problem and coded(problem, texts),
-        "since": utc(one.since), "next_try_at": utc_if_any(one.due_at),
-    }  # fmt: skip
+        "notice": coded(said, texts),
+        "problem": problem and coded(problem, texts),
+        "since": utc(one.since),
+        "next_try_at": utc_if_any(one.due_at),
+    }
 
 
 def webhook_object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, Any]:
@@ -185,11 +195,13 @@ def webhook_object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, Any
     waiting = one.state is WebhookState.WAITING
     return {
         **members(one, "id", "broadcast_id", "version", "account"),
-        "type": one.kind, "state": one.state.value, "url": shown_url(one.url),
+        "type": one.kind,
+        "state": one.state.value,
+        "url": shown_url(one.url),
         **members(one, "tries", "http_status"),
         "problem": problem and coded(problem, texts),
         **members(one, "created_at", "tried_at"),
         "next_try_at": utc_if_any(one.due_at),
         "give_up_at": utc(last_try(one.since, waits=waits)) if waiting else None,
         "closed_at": utc_if_any(one.closed_at),
-    }  # fmt: skip
+    }

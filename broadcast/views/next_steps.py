@@ -48,9 +48,11 @@ def action_lines(report: Report) -> Iterator[Message]:
         yield Message("operator_action.earlier", n=done.earlier)
     for one in others:
         yield Message(
-            "operator_action.line", at=Moment(one.at, report.now), what=_what(one),
+            "operator_action.line",
+            at=Moment(one.at, report.now),
+            what=_what(one),
             who=speaker(one.who, one.why),
-        )  # fmt: skip
+        )
 
 
 #: What an action closes; while that is closed, a line of its own names who did it and why.
@@ -118,9 +120,12 @@ def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
         yield from _completed(report)
     for one in beside.conflicts:
         yield Message(
-            "next_step.conflict", n=one.n, at=Moment(one.at, report.now), word=one.word,
+            "next_step.conflict",
+            n=one.n,
+            at=Moment(one.at, report.now),
+            word=one.word,
             msg_id=one.msg_id or "-",
-        )  # fmt: skip
+        )
 
 
 def _cancelled(report: Report) -> Iterator[Message]:
@@ -128,9 +133,10 @@ def _cancelled(report: Report) -> Iterator[Message]:
     gate = report.gate(GateKind.CANCEL)
     if gate is not None:
         yield Message(
-            "next_step.cancelled_by", who=speaker(gate.closed_by, gate.why),
+            "next_step.cancelled_by",
+            who=speaker(gate.closed_by, gate.why),
             at=Moment(gate.closed_at, report.now),
-        )  # fmt: skip
+        )
         if report.audience["planned"] is None and report_lines.asked_for(report):
             yield Message("next_step.undecided")
 
@@ -223,6 +229,8 @@ def in_flight(calls: Iterable[InFlight], now: datetime) -> Iterator[Message]:
     for call in calls:
         yield Message(
             "next_step.in_flight" if call.driven else "next_step.left_behind",
-            id=call.broadcast_id, n=call.n, size=follower_count(call.size),
+            id=call.broadcast_id,
+            n=call.n,
+            size=follower_count(call.size),
             at=Moment(call.since, now),
-        )  # fmt: skip
+        )

@@ -72,7 +72,9 @@ def in_a_list(one: Notice, texts: Texts, *, now: datetime) -> Message:
     at = one.due_at and Moment(one.due_at, now)
     state = "again" if one.was_posted else one.state
     return Message(
-        "notices.line", at=Moment(one.since, now), name=one.receiver,
+        "notices.line",
+        at=Moment(one.since, now),
+        name=one.receiver,
         what=texts(one.message).partition("\n")[0],
         state=Message(f"notices.state.{state}", at=at, problem=one.problem or ""),
-    )  # fmt: skip
+    )

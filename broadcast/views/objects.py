@@ -87,9 +87,21 @@ def _to(report: Report) -> dict[str, Any]:
 
 def _blocker(one: Blocker) -> dict[str, Any]:
     return members(
-        one, "cause", "reason", "errcode", "errmsg", "since", "until", "who", "why", "count",
-        "broadcasts", "batch", "command", "path",
-    )  # fmt: skip
+        one,
+        "cause",
+        "reason",
+        "errcode",
+        "errmsg",
+        "since",
+        "until",
+        "who",
+        "why",
+        "count",
+        "broadcasts",
+        "batch",
+        "command",
+        "path",
+    )
 
 
 def delivered_object(figures: Delivered) -> dict[str, Any]:

@@ -26,9 +26,12 @@ def overlap_lines(
     # One that is an earlier version, and the only one, has its own line.
     if several > 1 or set(known.today_ids) - {one.id for one in known.earlier}:
         yield Message(
-            "overlap.today" if several > 1 else "overlap.today_by", count=known.today, n=several,
-            id=known.today_ids[0], of=of,
-        )  # fmt: skip
+            "overlap.today" if several > 1 else "overlap.today_by",
+            count=known.today,
+            n=several,
+            id=known.today_ids[0],
+            of=of,
+        )
     for one in known.earlier[:MOST]:
         at = ShortMoment(one.started_at, moment.now)
         name = "overlap.earlier" if one.same_list else "overlap.in_part"
@@ -114,9 +117,11 @@ def _leave_out(earlier: Sequence[Overlap]) -> Message:
     if not cancels:
         return Message("overlap.leave_out_several", n=len(earlier), options=options)
     return Message(
-        "overlap.leave_out_several_cancel", n=len(earlier), options=options,
+        "overlap.leave_out_several_cancel",
+        n=len(earlier),
+        options=options,
         commands=reports.rest_lines(cancels),
-    )  # fmt: skip
+    )
 
 
 def _most(earlier: Sequence[Overlap]) -> Overlap:

@@ -84,8 +84,9 @@ _TAKEN = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL})
 
 def _times(report: Report) -> Message:
     facts: dict[str, object] = {
-        "created": Moment(report.created_at, report.now), "who": report.created_by or "?",
-    }  # fmt: skip
+        "created": Moment(report.created_at, report.now),
+        "who": report.created_by or "?",
+    }
     scheduled = report.scheduled_at if report.awaits_first_call else None
     if scheduled is not None and report.gate(GateKind.PAUSE):
         at = Moment(scheduled, report.now)
@@ -176,9 +177,12 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
         if first.transport:
             why = Message("report.why", why=Message(f"transport.{first.transport}"))
         yield numbered(
-            "report.repeat", numbers, calls=len(calls),
-            outcome=first.outcome or Message("outcome.unknown"), why=why,
-        )  # fmt: skip
+            "report.repeat",
+            numbers,
+            calls=len(calls),
+            outcome=first.outcome or Message("outcome.unknown"),
+            why=why,
+        )
 
 
 def _outcome_key(repeat: Repeat) -> tuple[str, int, str]:
@@ -195,9 +199,10 @@ def maybe_sent(report: Report) -> Iterator[Message]:
 def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]:
     """Name the batches that were refused, cancelled, are in doubt, or called again, by cause."""
     odd = [
-        line for line in batches
+        line
+        for line in batches
         if (line.state in _NAMED or line.not_before is not None) and not _said_above(line)
-    ]  # fmt: skip
+    ]
     driven = is_driven(report)
     for _, group in groupby(sorted(odd, key=_cause), key=_cause):
         lines = list(group)
@@ -205,10 +210,13 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
         if len(lines) <= MOST_NAMED:
             several = "report.troubled" if len(lines) > 1 else "report.troubled_one"
         line = Message(
-            several, numbers=[line.n for line in lines[:MOST_NAMED]], count=len(lines),
-            state=_state(first), reason=_why(first, driven=driven),
+            several,
+            numbers=[line.n for line in lines[:MOST_NAMED]],
+            count=len(lines),
+            state=_state(first),
+            reason=_why(first, driven=driven),
             code=_code(first),
-        )  # fmt: skip
+        )
         yield _with(line, _next(lines, report) if driven else None)
 
 
@@ -303,11 +311,13 @@ def state(report: Report) -> StateNow:
     each = [one.until for one in blockers.blockers_of(report)]
     moments = [until for until in each if until is not None]
     return StateNow(
-        state=report.state, until=max(moments) if moments and None not in each else None,
+        state=report.state,
+        until=max(moments) if moments and None not in each else None,
         in_doubt=bool(report.batches["in_doubt"]),
         account_off=report.phase is not Phase.ENDED and report.lane.is_off_for(report.path),
-        held_itself=report.gate(GateKind.HOLD) is not None, now=report.now,
-    )  # fmt: skip
+        held_itself=report.gate(GateKind.HOLD) is not None,
+        now=report.now,
+    )
 
 
 def headline(report: Report) -> Message:

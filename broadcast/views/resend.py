@@ -34,9 +34,10 @@ def may_have_reached_some(report: Report) -> bool:
 def said_not_sent(report: Report) -> list[BatchLine]:
     """Return the batches that are refused by an operator's verdict alone."""
     return [
-        line for line in report.batch_list
+        line
+        for line in report.batch_list
         if line.state is BatchState.REFUSED and line.reason is Reason.SAID_NOT_SENT
-    ]  # fmt: skip
+    ]
 
 
 def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message]:
@@ -90,9 +91,10 @@ def _is_content_blamed(report: Report) -> bool:
     """Return whether anything but a review refused it, or a review because of the content."""
     reviewed = [line for line in report.batch_list if line.reason in STOPPED_JOB]
     others = [
-        line for line in report.batch_list
+        line
+        for line in report.batch_list
         if line not in reviewed and content_stays_refused(line.reason, line.errcode)
-    ]  # fmt: skip
+    ]
     return not reviewed or bool(others) or any(map(delivered.blames_content, reviewed))
 
 
@@ -109,9 +111,12 @@ def _commands(report: Report) -> Iterator[str]:
 
 #: How another content of the same kind is given, with a placeholder that is refused where pasted.
 _CONTENTS = {
-    "text": f"--text {PLACEHOLDER}", "image": "--image FILE", "voice": "--voice FILE",
-    "mpvideo": "--video FILE", "mpnews": "--draft TITLE",
-}  # fmt: skip
+    "text": f"--text {PLACEHOLDER}",
+    "image": "--image FILE",
+    "voice": "--voice FILE",
+    "mpvideo": "--video FILE",
+    "mpnews": "--draft TITLE",
+}
 _FILES = frozenset({"image", "voice", "mpvideo"})
 
 
@@ -125,6 +130,8 @@ def _by_verdict(report: Report) -> Iterator[Message]:
     lines = said_not_sent(report)
     if lines:
         yield numbered(
-            "resend.said_not_sent", [line.n for line in lines], id=report.id,
+            "resend.said_not_sent",
+            [line.n for line in lines],
+            id=report.id,
             followers=follower_count(total(line.size for line in lines)),
-        )  # fmt: skip
+        )

@@ -14,9 +14,13 @@ from broadcast.views.words import Moment
 def lines(one: Webhook, *, now: datetime) -> Iterator[Message]:
     """Yield the state of a webhook, and why its last try failed."""
     yield Message(
-        "webhooks.line", id=one.id, at=Moment(one.created_at, now), kind=one.kind,
+        "webhooks.line",
+        id=one.id,
+        at=Moment(one.created_at, now),
+        kind=one.kind,
         state=Message(f"webhooks.state.{one.state}", at=one.due_at and Moment(one.due_at, now)),
-        tries=Message("webhooks.tries", n=one.tries), url=shown_url(one.url),
-    )  # fmt: skip
+        tries=Message("webhooks.tries", n=one.tries),
+        url=shown_url(one.url),
+    )
     if one.problem is not None:
         yield Message("webhooks.line_problem", problem=one.problem)

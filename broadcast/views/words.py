@@ -175,9 +175,11 @@ def _(fact: Reason, texts: Texts) -> str:
 def _(fact: Moment, texts: Texts) -> str:
     local = fact.at.astimezone(day.SHANGHAI)
     facts = {
-        "weekday": texts(f"weekday.{local.isoweekday()}"), "date": f"{local:%Y-%m-%d}",
-        "time": f"{local:%H:%M}", "distance": _distance(fact, texts),
-    }  # fmt: skip
+        "weekday": texts(f"weekday.{local.isoweekday()}"),
+        "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}",
+        "distance": _distance(fact, texts),
+    }
     names_zone = texts.names_zone()
     if not texts.has_distances:
         return texts("moment.absolute" if names_zone else "moment.day", **facts)

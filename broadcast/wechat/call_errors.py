@@ -143,10 +143,20 @@ TransportKind = StrEnum(
     ],
 )
 #: After these no part of the request can have reached WeChat.
-NOT_SENT = frozenset({
-    "dns", "refused", "unreachable", "connect_timeout", "tls", "proxy", "pool_exhausted", "closed",
-    "too_late", "unbuildable",
-})  # fmt: skip
+NOT_SENT = frozenset(
+    {
+        "dns",
+        "refused",
+        "unreachable",
+        "connect_timeout",
+        "tls",
+        "proxy",
+        "pool_exhausted",
+        "closed",
+        "too_late",
+        "unbuildable",
+    }
+)
 
 
 class WeChatError(Exception):

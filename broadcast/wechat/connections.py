@@ -80,9 +80,12 @@ class WatchedHTTPConnection(HTTPConnection):
 
     def _open(self, addresses: list[str], *, until: float) -> socket.socket:
         return opened(
-            addresses, self.port, until=until, source_address=self.source_address,
+            addresses,
+            self.port,
+            until=until,
+            source_address=self.source_address,
             socket_options=self.socket_options,
-        )  # fmt: skip
+        )
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel; its request is not ours, so it does not count as sent."""

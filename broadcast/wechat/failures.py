@@ -32,10 +32,11 @@ _K = TransportKind
 MAP: Final = tuple(
     Row(
         pkgutil.resolve_name(row["exception"]),
-        TransportKind(row["before"]), TransportKind(row["after"]),
+        TransportKind(row["before"]),
+        TransportKind(row["after"]),
     )
     for row in rows("failures.csv")
-)  # fmt: skip
+)
 
 
 def kind_of(error: Exception, exchange: Exchange) -> TransportKind | None:
@@ -89,9 +90,11 @@ def describe(error: BaseException, exchange: Exchange, *, endpoint: str) -> Base
     if kind is None:
         return strip(error, exchange)
     return TransportError.from_kind(
-        kind, endpoint=endpoint, detail=exchange.secrets.mask(_detail(error)),
+        kind,
+        endpoint=endpoint,
+        detail=exchange.secrets.mask(_detail(error)),
         elapsed_ms=exchange.elapsed_ms,
-    )  # fmt: skip
+    )
 
 
 def _detail(error: BaseException) -> str:

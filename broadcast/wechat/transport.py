@@ -216,9 +216,13 @@ class Transport:
                 TransportKind.TOO_LARGE, http_status=response.status_code, **facts
             )
         return RawReply(
-            status=response.status_code, body=body, confidential=call.confidential,
-            date=parse_date(response.headers.get("Date")), secrets=exchange.secrets, **facts,
-        )  # fmt: skip
+            status=response.status_code,
+            body=body,
+            confidential=call.confidential,
+            date=parse_date(response.headers.get("Date")),
+            secrets=exchange.secrets,
+            **facts,
+        )
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:
         url = self._base_url.get_secret_value().rstrip("/") + call.path

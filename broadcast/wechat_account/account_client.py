@@ -27,8 +27,9 @@ Reply = TypeVar("Reply")
 
 #: WeChat's own request of each path.
 INTERFACES: Final[Mapping[SendPath, type[MassSend | MassSendAll]]] = {
-    SendPath.MASS_SEND: MassSend, SendPath.SENDALL: MassSendAll,
-}  # fmt: skip
+    SendPath.MASS_SEND: MassSend,
+    SendPath.SENDALL: MassSendAll,
+}
 
 
 class AccountClient:

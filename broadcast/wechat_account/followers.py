@@ -36,9 +36,11 @@ class Calls:
     def ask(self, request: Request[Reply]) -> Reply:
         """Ask, and again where it passes."""
         tries = Retrying(
-            retry=retry_if_exception(_passes), stop=stop_after_attempt(_TRIES), wait=_wait,
+            retry=retry_if_exception(_passes),
+            stop=stop_after_attempt(_TRIES),
+            wait=_wait,
             reraise=True,
-        )  # fmt: skip
+        )
         answer: Reply = tries(self._client.ask, request)
         return answer
 

@@ -32,6 +32,8 @@ def _pages(client: AccountClient, tag_id: int) -> Iterator[Page]:
             return
         next_openid = page.next_openid
     raise TransportError.from_kind(
-        TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=0,
+        TransportKind.GARBAGE,
+        endpoint=TagFollowers.path,
+        elapsed_ms=0,
         detail="the pages go round in a circle",
-    )  # fmt: skip
+    )

@@ -60,9 +60,12 @@ def no_answer(error: NoAnswerError) -> NoAnswer:
         case APIError():
             means = meaning(ENDPOINTS[error.path], error.errcode)
             return NoAnswer(
-                outcome=means.outcome, scope=means.scope, errcode=error.errcode,
-                errmsg=error.errmsg or None, rid=error.rid,
-            )  # fmt: skip
+                outcome=means.outcome,
+                scope=means.scope,
+                errcode=error.errcode,
+                errmsg=error.errmsg or None,
+                rid=error.rid,
+            )
         case TransportError():
             return _unheard(error)
         case TokenFetchError(errcode=int(errcode)):
@@ -80,18 +83,26 @@ def marks(articles: Sequence[Article]) -> Marks:
     """Return by what an edit of these articles is noticed."""
     return tuple(
         Mark(
-            title=one.title, author=one.author, digest=one.digest, cover=one.thumb_media_id,
-            content=content_digest(one.content, one.images), source_url=one.content_source_url,
+            title=one.title,
+            author=one.author,
+            digest=one.digest,
+            cover=one.thumb_media_id,
+            content=content_digest(one.content, one.images),
+            source_url=one.content_source_url,
             comments=f"{one.need_open_comment}{one.only_fans_can_comment}",
         )
         for one in articles
-    )  # fmt: skip
+    )
 
 
 def _unheard(error: TransportError) -> NoAnswer:
     # Where nothing leaves for WeChat, no send would; what comes back wrong is of this question.
     own = error.sent and ENDPOINTS[error.path] is not Endpoint.TOKEN
     return NoAnswer(
-        outcome=Outcome.WAIT, scope=Scope.PATH if own else Scope.ACCOUNT, errmsg=str(error),
-        transport=error.kind.value, http_status=error.http_status, elapsed_ms=error.elapsed_ms,
-    )  # fmt: skip
+        outcome=Outcome.WAIT,
+        scope=Scope.PATH if own else Scope.ACCOUNT,
+        errmsg=str(error),
+        transport=error.kind.value,
+        http_status=error.http_status,
+        elapsed_ms=error.elapsed_ms,
+    )

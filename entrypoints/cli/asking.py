@@ -107,10 +107,13 @@ class Asking:
         lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
         opens = lanes.opened_by(order.account.name, path)
         facts = summary(
-            order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
+            order,
+            prepared,
+            stops=lanes.stops(order.account.name, path),
+            now=prepared.now,
             content=confirmation.content_lines(engine, order.content),
             blocked=opens is not None,
-        )  # fmt: skip
+        )
         lines = [*weighed([*facts, *map(_tag, self.tags)])]
         lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
         self._terminal.note_each(
@@ -147,13 +150,15 @@ class Asking:
         """Return what else goes to everybody on the day of a send to everybody."""
         if not isinstance(self._wish.target, Everyone):
             return ()
-        from models.ledger.campaigns import counted_sends  # noqa: PLC0415 - for everybody alone
+        from models.ledger.campaigns import counted_sends
 
         campaign = self._wish.campaign
         return counted_sends.beside_to_all(
-            self._run.engine, self._wish.order.account, prepared.starts,
+            self._run.engine,
+            self._wish.order.account,
+            prepared.starts,
             name=str(campaign.facts["name"]) if campaign else "",
-        )  # fmt: skip
+        )
 
     def _overlaps(self, prepared: Prepared) -> Iterator[Message]:
         """Yield earlier and coming broadcasts to the followers of the list, and alternatives."""
@@ -201,9 +206,11 @@ class Asking:
         asks = self._wish.ask is Ask.ASK
         opens = self.show(prepared, warnings, asks=asks) if is_shown else None
         if not questions.may_go(
-            prepared.list_owner, self._wish.confirmed, repeat=self._wish.repeat,
+            prepared.list_owner,
+            self._wish.confirmed,
+            repeat=self._wish.repeat,
             terminal=self._terminal if is_shown else None,
-        ):  # fmt: skip
+        ):
             return False
         return not (is_shown and asks) or self._agreed(prepared, opens=opens)
 
@@ -215,13 +222,18 @@ class Asking:
         target, account = self._wish.target, self._wish.order.account.name
         is_everyone = isinstance(target, Everyone)
         message = question(
-            self._wish.order, prepared, opens=opens,
+            self._wish.order,
+            prepared,
+            opens=opens,
             everybody=self._everybody() if is_everyone else None,
-            tags={one.id: one.name for one in self.tags}, preview_to=self._preview_to,
-            campaign=self._wish.campaign, beside=next(iter(self.beside(prepared)), None),
-            source=target.name if isinstance(target, ListFile)
+            tags={one.id: one.name for one in self.tags},
+            preview_to=self._preview_to,
+            campaign=self._wish.campaign,
+            beside=next(iter(self.beside(prepared)), None),
+            source=target.name
+            if isinstance(target, ListFile)
             else Message("audience.source.synced"),
-        )  # fmt: skip
+        )
         answer = self._answer(prepared, message)
         if not is_everyone:
             return self._terminal.agrees(answer)
@@ -231,12 +243,12 @@ class Asking:
 
     def _everybody(self) -> Message:
         """Return how many followers there are: by our own list, else as WeChat counts them."""
-        from models.ledger.followers import followers as ours  # noqa: PLC0415 - numpy
+        from models.ledger.followers import followers as ours
 
         account = self._wish.order.account
         if known := ours.count(self._run.engine, account.name):
             return Message("send.everyone_known", n=known)
-        from broadcast.wechat.api.users import UserGet  # noqa: PLC0415 - for everybody alone
+        from broadcast.wechat.api.users import UserGet
 
         try:
             total = self._run.wechat.ask(account, UserGet()).total
@@ -261,7 +273,7 @@ class Asking:
 
     def _preview(self, prepared: Prepared, to: str) -> None:
         """Send the preview, or say in one line why not; a file is uploaded once for both."""
-        from entrypoints.cli import previewing  # noqa: PLC0415 - few look first
+        from entrypoints.cli import previewing
 
         account = self._wish.order.account
         try:
@@ -289,7 +301,7 @@ class Asking:
 
 def broken(run: Run, account: Account, why: BroadcastError) -> Mapping[str, object] | None:
     """Return what *why*, an error of WeChat's, says of a broken account, in `up`'s words."""
-    from entrypoints.cli import readiness_checks  # noqa: PLC0415 - few accounts are broken
+    from entrypoints.cli import readiness_checks
 
     check = readiness_checks.keeping_from_sending(run.settings, account, why)
     if check is None:

@@ -104,9 +104,11 @@ def plan_lines(
         yield Message("campaign.days", days=Joined(days, "comma"))
     yield from next_lines(plan, times, now, settings=settings)
     yield Message(
-        "campaign.policy", missed=Message(f"campaign.missed.{policy.missed}", late=policy.late_by),
-        overlap=Message(f"campaign.overlap.{policy.overlap}"), brake=policy.size_brake,
-    )  # fmt: skip
+        "campaign.policy",
+        missed=Message(f"campaign.missed.{policy.missed}", late=policy.late_by),
+        overlap=Message(f"campaign.overlap.{policy.overlap}"),
+        brake=policy.size_brake,
+    )
 
 
 def _day_words(day: date) -> Message:
@@ -233,9 +235,10 @@ def no_longer_excepted(old: Schedule, new: Schedule, now: datetime) -> Iterator[
     if ended and new.exceptions:
         kept = sorted({*ended, *new.exceptions}, key=str)
         yield Message(
-            "campaign.no_longer_excepted", days=Joined(list(map(_span_words, ended)), "comma"),
+            "campaign.no_longer_excepted",
+            days=Joined(list(map(_span_words, ended)), "comma"),
             options=" ".join(f"--except {one}" for one in kept),
-        )  # fmt: skip
+        )
 
 
 def _span_words(span: Days) -> Message:
@@ -265,10 +268,12 @@ def question(
         name = "campaign.at_night" if night == times[0] else "campaign.later_at_night"
         at = Message(name, at=at, night=moment_words(night, zone, now))
     return Message(
-        "campaign.question" if plan.schedule.cron else "campaign.question_once", wish=wish, at=at,
+        "campaign.question" if plan.schedule.cron else "campaign.question_once",
+        wish=wish,
+        at=at,
         whom=whom(template, size),
         choices=Message("send.by_name" if template.to_all else "send.choices"),
-    )  # fmt: skip
+    )
 
 
 def enabling(campaign: Campaign) -> str:

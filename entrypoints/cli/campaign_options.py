@@ -131,7 +131,7 @@ class PlanOptions(OptionGroup):
 
     def plan(self, run: Run, account: Account, old: CampaignPlan | None) -> SaidPlan:
         """Return what is said, checked; what is not is as in *old*. Raises InputError."""
-        from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
+        from entrypoints.cli.tag_lookup import Tags
 
         tags, said, doubts = Tags(run, account), self._plain(), list[Message]()
         if old is None or is_given(self.audience):
@@ -142,9 +142,13 @@ class PlanOptions(OptionGroup):
             said |= self._content(limit=run.settings.text_limit, doubts=doubts)
         files = {one.name: said.pop(one.name, None) for one in fields(ByPerson)}
         plan = said_plans.plan_of(
-            shape.parse_as(CampaignMembers, said), account, old,
-            settings=run.settings, engine=run.engine, person=ByPerson(**files),
-        )  # fmt: skip
+            shape.parse_as(CampaignMembers, said),
+            account,
+            old,
+            settings=run.settings,
+            engine=run.engine,
+            person=ByPerson(**files),
+        )
         return replace(_with_files(plan), doubts=doubts)
 
     def _plain(self) -> dict[str, Any]:

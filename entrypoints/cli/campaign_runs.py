@@ -96,16 +96,19 @@ def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
     asks, owner = one.ask is Ask.ASK, prepared.list_owner
     file = ListFile(source=template.audience_file or "")
     return SendRequest(
-        target=file if isinstance(audience, OpenIDs) else audience, narrowing=NarrowingOptions(),
-        order=replace(order, draft=prepared.body.draft), ask=one.ask,
+        target=file if isinstance(audience, OpenIDs) else audience,
+        narrowing=NarrowingOptions(),
+        order=replace(order, draft=prepared.body.draft),
+        ask=one.ask,
         tags=Tags(run, order.account),
         cooling_off=run.settings.cooling_off if asks else NOT_KEPT_BACK,
         # A run that was held for its list is released by a yes.
         confirmed=() if owner is None or asks else (owner.id,),
-        repeat=command_line(["broadcast", *run.arguments]), campaign=_campaign(one, prepared.now),
+        repeat=command_line(["broadcast", *run.arguments]),
+        campaign=_campaign(one, prepared.now),
         has_preview=template.article_file is None,
         more="send.more" if one.launch.id else "campaign.more_now",
-    )  # fmt: skip
+    )
 
 
 def _campaign(one: RunAsked, now: datetime) -> Message:

@@ -26,8 +26,8 @@ PATIENCE_S: Final = 1.0
 
 def broadcasts(context: typer.Context) -> Candidates:
     """Return the newest broadcasts, with their titles or first words."""
-    from broadcast.views import content  # noqa: PLC0415
-    from models.ledger.views import broadcast_reports  # noqa: PLC0415 - not for the help
+    from broadcast.views import content
+    from models.ledger.views import broadcast_reports
 
     run, found = _run(context), Candidates()
 
@@ -50,21 +50,21 @@ def accounts(context: typer.Context) -> Candidates:
 
 def sets() -> list[str]:
     """Return the sets of followers."""
-    from models.ledger.lists.recipients import NAMES  # noqa: PLC0415 - as above
+    from models.ledger.lists.recipients import NAMES
 
     return list(NAMES)
 
 
 def until() -> list[str]:
     """Return the states that can be waited for."""
-    from entrypoints.cli.following import Until  # noqa: PLC0415 - as above
+    from entrypoints.cli.following import Until
 
     return list(Until)
 
 
 def errcodes(context: typer.Context) -> Candidates:
     """Return WeChat's codes, with their meanings."""
-    from broadcast.wechat.errcodes import errcodes as listed  # noqa: PLC0415 - as above
+    from broadcast.wechat.errcodes import errcodes as listed
 
     texts = _run(context).terminal.texts
     return [(str(code), texts("together", parts=Meaning(code))) for code in sorted(listed())]
@@ -78,7 +78,7 @@ def commands(context: typer.Context) -> Candidates:
 
 def shells() -> list[str]:
     """Return the shells for which there is a script."""
-    from entrypoints.cli.completing import SHELLS  # noqa: PLC0415 - as above
+    from entrypoints.cli.completing import SHELLS
 
     return list(SHELLS)
 

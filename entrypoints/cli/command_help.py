@@ -29,7 +29,7 @@ INDENT = 2
 _LEAST: Final = 10
 
 
-def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
+def print_help(command: Any, context: Any) -> None:
     """Print usage, purpose, arguments, options and commands.
 
     Raises BrokenPipeError when nobody reads on, and OutOfReachError where it cannot be written.
@@ -42,7 +42,7 @@ def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keep
     context.obj.terminal.show_page(drawn.getvalue())
 
 
-def _draw(console: Console, command: Any, context: Any) -> None:  # noqa: ANN401
+def _draw(console: Console, command: Any, context: Any) -> None:
     texts: Texts = context.obj.terminal.texts
     pieces = [
         texts(_PIECES[one]) if one in _PIECES else one
@@ -77,32 +77,32 @@ def _after_program(path: str) -> str:
     return path.partition(" ")[2]
 
 
-def _words(helped: Any, texts: Texts) -> str:  # noqa: ANN401
+def _words(helped: Any, texts: Texts) -> str:
     """Return the help of a command or a parameter, which is written as the id of its text."""
     return texts(helped.help) if helped.help else ""
 
 
-def _names(option: Any) -> str:  # noqa: ANN401
+def _names(option: Any) -> str:
     names = ", ".join(option.opts)
     value = option.metavar or _range(option)
     return names if option.is_flag or not value else f"{names} {value}"
 
 
-def _range(option: Any) -> str:  # noqa: ANN401
+def _range(option: Any) -> str:
     smallest, largest = (getattr(option, name, None) for name in ("min", "max"))
     if smallest is None:
         return ""
     return f"{smallest}.." if largest is None else f"{smallest}..{largest}"
 
 
-def _help_with_default(option: Any, texts: Texts) -> str:  # noqa: ANN401
+def _help_with_default(option: Any, texts: Texts) -> str:
     """Return an option's help with its default, unless it is a switch or has none."""
     if option.is_flag or option.default is None:
         return _words(option, texts)
     return texts("help.default", text=_words(option, texts), default=option.default)
 
 
-def _chapters(command: Any, context: Any) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ANN401
+def _chapters(command: Any, context: Any) -> Iterable[tuple[str, Iterable[str]]]:
     """Yield the titles under which the commands of a group stand, and their names."""
     if isinstance(command, LazyGroup):
         for subject, names in SUBJECTS.items():
@@ -112,8 +112,8 @@ def _chapters(command: Any, context: Any) -> Iterable[tuple[str, Iterable[str]]]
 
 
 def _named(
-    group: Any,  # noqa: ANN401
-    context: Any,  # noqa: ANN401
+    group: Any,
+    context: Any,
     *,
     names: Iterable[str],
     texts: Texts,

@@ -42,7 +42,7 @@ def script(shell: str) -> str:
     return (_SCRIPTS / f"broadcast.{shell}").read_text("utf-8")
 
 
-def answer(root: Any, run: Any, line: str) -> None:  # noqa: ANN401 - Typer keeps its classes private
+def answer(root: Any, run: Any, line: str) -> None:
     """Print the possible next words at the end of *line*."""
     with (
         Path(os.devnull).open("w") as nowhere,
@@ -59,7 +59,7 @@ class _Lines(ShellComplete):
     name = "lines"
     source_template = ""
 
-    def __init__(self, root: Any, run: Any, line: str) -> None:  # noqa: ANN401
+    def __init__(self, root: Any, run: Any, line: str) -> None:
         super().__init__(root, {"obj": run}, "broadcast", "")
         self._line = line
 
@@ -73,7 +73,7 @@ class _Lines(ShellComplete):
         typed = words.pop() if words and not self._line[-1].isspace() else ""
         return words, typed
 
-    def format_completion(self, item: Any) -> str:  # noqa: ANN401
+    def format_completion(self, item: Any) -> str:
         """Return one line."""
         help_text = " ".join(clean(item.help or "").split())
         if len(help_text) > LONGEST:

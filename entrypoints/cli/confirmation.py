@@ -108,21 +108,26 @@ def question(
     name = "send.question_blocked" if blocked else "send.question"
     choices = "send.by_name" if isinstance(audience, Everyone) else "send.choices"
     facts = {
-        "account": order.account.name, "when": when,
+        "account": order.account.name,
+        "when": when,
         "choices": Message(choices if preview_to is None else f"{choices}_preview", to=preview_to),
-    }  # fmt: skip
+    }
     if isinstance(audience, Everyone):
         # The account's name is typed before everybody is sent to.
         return Message(
             f"{name}_everyone", **facts, who=everybody or Message("send.everyone"), recall=recall
-        )  # fmt: skip
+        )
     if isinstance(audience, Tag):
         # Nobody can say how many they are.
         return Message(f"{name}_tag", tag=_tag(audience.tag_id, tags), recall=recall, **facts)
     return Message(
-        name if known is None else f"{name}_known", who=_who(prepared), source=source,
-        known=known, recall=recall, **facts,
-    )  # fmt: skip
+        name if known is None else f"{name}_known",
+        who=_who(prepared),
+        source=source,
+        known=known,
+        recall=recall,
+        **facts,
+    )
 
 
 def _recall(prepared: Prepared, at: datetime | None) -> Message:
@@ -216,9 +221,12 @@ def _audience(prepared: Prepared) -> Message:
     # Who is left out, and how many are planned then, stands on the lines that follow.
     name = "confirmation.audience" if prepared.estimate is None else "confirmation.audience_read"
     return Message(
-        name, read=figures.read, malformed=figures.malformed,
-        duplicate=figures.duplicate, planned=figures.planned,
-    )  # fmt: skip
+        name,
+        read=figures.read,
+        malformed=figures.malformed,
+        duplicate=figures.duplicate,
+        planned=figures.planned,
+    )
 
 
 def _calls(proof: proof_module.Proof, per_minute: int) -> Message:
@@ -279,7 +287,7 @@ def names(
     ids = {one for one, _ in used(content)} - named.keys()
     if not ids:
         return named
-    from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts
+    from models.ledger.lists import media
 
     known = {one: f"{name} ({one})" for one, name in media.names(engine, ids).items()}
     return {**named, **known}

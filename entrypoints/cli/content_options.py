@@ -90,9 +90,16 @@ class ContentOptions(OptionGroup):
     def check(self) -> None:
         """Raise InputError unless there is exactly one, and nothing that belongs to another."""
         kinds = (
-            self.text, self.text_file, self.image, self.voice, self.video, self.mpnews, self.draft,
-            self.card, self.content,
-        )  # fmt: skip
+            self.text,
+            self.text_file,
+            self.image,
+            self.voice,
+            self.video,
+            self.mpnews,
+            self.draft,
+            self.card,
+            self.content,
+        )
         given = [kind for kind in kinds if kind]
         if not given:
             raise InputError("error.usage.no_content")
@@ -113,11 +120,19 @@ class ContentOptions(OptionGroup):
             ("--comments", self.comments is not None, "--image", images),
             ("--video-title", self.video_title is not None, "--video", video),
             ("--video-description", self.video_description is not None, "--video", video),
-            ("--send-ignore-reprint", self.send_ignore_reprint, "--mpnews, --draft",
-             bool(self.mpnews or self.draft)),
-            ("--permanent", self.permanent, "--image, --voice, --video",
-             images or video or bool(self.voice)),
-        )  # fmt: skip
+            (
+                "--send-ignore-reprint",
+                self.send_ignore_reprint,
+                "--mpnews, --draft",
+                bool(self.mpnews or self.draft),
+            ),
+            (
+                "--permanent",
+                self.permanent,
+                "--image, --voice, --video",
+                images or video or bool(self.voice),
+            ),
+        )
 
     def read(self, *, limit: int, draft: Callable[[str], str] = _no_draft) -> Content:
         """Return the content; *limit* is the most characters of a text. Files are checked.
@@ -139,7 +154,7 @@ class ContentOptions(OptionGroup):
         return self._of_media()
 
     def _of_media(self) -> Content:
-        from producer.media.file import of_files  # noqa: PLC0415 - most broadcasts are texts
+        from producer.media.file import of_files
 
         files: list[LocalFile] = []
         if self.image:
@@ -159,7 +174,7 @@ class ContentOptions(OptionGroup):
 
     def _media_id(self, word: str, kind: MediaKind, files: list[LocalFile]) -> str:
         """Return a media_id, or what stands for a file, which is added to *files*."""
-        from producer.media.file import named, stand_in  # noqa: PLC0415 - as above
+        from producer.media.file import named, stand_in
 
         found = named(word, kind, permanent=self.permanent)
         if isinstance(found, str):
@@ -205,9 +220,9 @@ def read_text_file(source: str) -> str:
     return text.replace("\r\n", "\n").removesuffix("\n")
 
 
-def read_content_file(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+def read_content_file(path: Path) -> Any:
     """Return WeChat's content object in the file *path*. Raises ContentError."""
-    from producer.request.shape import TwiceError, each_once  # noqa: PLC0415 - few have one
+    from producer.request.shape import TwiceError, each_once
 
     text = _decoded(_bytes_of(path, option="--content"), path, option="--content")
     try:

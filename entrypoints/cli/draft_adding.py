@@ -83,10 +83,12 @@ def as_json(added: Added) -> dict[str, Any]:
         "media_id": added.media_id,
         "articles": [
             {
-                "title": one.written.title.strip(), "characters": len(html),
+                "title": one.written.title.strip(),
+                "characters": len(html),
                 "files": [
                     {
-                        "file": str(file.path), "kind": file.kind.value,
+                        "file": str(file.path),
+                        "kind": file.kind.value,
                         "uploaded": added.uploaded[added_drafts.use_of(file)],
                     }
                     for file in _files(one)
@@ -95,4 +97,4 @@ def as_json(added: Added) -> dict[str, Any]:
             }
             for one, html in zip(added.articles, added.contents, strict=True)
         ],
-    }  # fmt: skip
+    }

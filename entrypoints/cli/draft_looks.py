@@ -157,7 +157,7 @@ def media_id_of(run: Run, account: Account, title: str, *, key: str | None) -> s
 
 
 def _stored(run: Run, account: Account, title: str, *, key: str) -> str | None:
-    from models.ledger.gates import drafts  # noqa: PLC0415 - as above
+    from models.ledger.gates import drafts
 
     known = drafts.under_key(run.engine, account.name, key)
     if known is None or not known.approved:

@@ -291,6 +291,10 @@ def figures(report: Report, name: str) -> Message | None:
         # The list is WeChat's, is resolved by the plan alone, or is still being stored.
         return None
     return Message(
-        kind, state=report.state, accepted=report.recipients["accepted"], planned=planned,
-        done=total - report.batches["waiting"], total=total,
-    )  # fmt: skip
+        kind,
+        state=report.state,
+        accepted=report.recipients["accepted"],
+        planned=planned,
+        done=total - report.batches["waiting"],
+        total=total,
+    )

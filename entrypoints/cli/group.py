@@ -37,7 +37,7 @@ ALONE: Final = "\0"
 class _Words:
     """The words behind a command, by the options that it has."""
 
-    def __init__(self, command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
+    def __init__(self, command: Any, context: Any) -> None:
         options = [p for p in command.get_params(context) if p.param_type_name == "option"]
         self._context = context
         self._names = {name for one in options for name in (*one.opts, *one.secondary_opts)}
@@ -55,9 +55,11 @@ class _Words:
         for option, value in self._separate(arguments):
             if self._is_option(value):
                 raise InputError(
-                    "error.usage.value_is_option", option=option, value=value.partition("=")[0],
+                    "error.usage.value_is_option",
+                    option=option,
+                    value=value.partition("=")[0],
                     help=help_at(self._context),
-                )  # fmt: skip
+                )
 
     def filled_in(self, arguments: Sequence[str]) -> list[str]:
         """Return words in which every option has its value: :data:`ALONE` where there is none.
@@ -104,11 +106,11 @@ class _Words:
         return value == "--" or value[:2] in self._names or _LONG.fullmatch(value) is not None
 
 
-def _may_lack_value(option: Any) -> bool:  # noqa: ANN401
+def _may_lack_value(option: Any) -> bool:
     return (option.metavar or "").startswith("[")
 
 
-def _refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401
+def _refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> None:
     """Raise InputError if an option that takes one value is given several times.
 
     Typer would take the last in silence.
@@ -152,27 +154,27 @@ def help_id(name: str) -> str:
 class _Ours:
     """Help in the person's language; no option taken for another's value, none twice."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
         words = _Words(self, ctx)
         words.refuse_options(args)
         filled = words.filled_in(args)
         _refuse_repeated(self, ctx, filled)
         return super().parse_args(ctx, filled)  # type: ignore[misc]
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
-        from entrypoints.cli.command_help import print_help  # noqa: PLC0415 - rich is for help and terminals
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's own
+        from entrypoints.cli.command_help import print_help
 
         print_help(cast("Any", self), ctx)
 
-    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return the commands and options that begin so, with their help in words."""
-        from entrypoints.cli.completing import Candidate  # noqa: PLC0415 - for who presses Tab alone
+        from entrypoints.cli.completing import Candidate
 
         texts = ctx.find_root().obj.terminal.texts
         found = super().shell_complete(ctx, incomplete)  # type: ignore[misc]
         return [Candidate(one.value, one.help and texts(one.help)) for one in found]
 
-    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+    def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.help = "help.help"
@@ -185,7 +187,7 @@ class Command(_Ours, TyperCommand):
     #: Typer's own error about them is a sentence in English; :meth:`parse_args` has ours.
     allow_extra_args = True
 
-    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Refuse what no argument takes."""
         rest = super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
@@ -209,7 +211,7 @@ def _why_extra(words: Sequence[str]) -> str:
 class Group(_Ours, TyperGroup):
     """A group of commands that are there."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called. Raises InputError, with the one that was meant."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             names = self.list_commands(ctx)
@@ -220,21 +222,21 @@ class Group(_Ours, TyperGroup):
 class LazyGroup(Group):
     """The root: knows every command by name, and imports the one that is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
-    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return the commands that begin so, and import nothing for it."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
-        from entrypoints.cli.completing import Candidate  # noqa: PLC0415 - as above
+        from entrypoints.cli.completing import Candidate
 
         texts = ctx.obj.terminal.texts
         names = [name for name in COMMANDS if name.startswith(incomplete)]
         return [Candidate(name, texts(help_id(name))) for name in names]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Import and return a command, or None if there is none of this name."""
         name = ALIASES.get(cmd_name, cmd_name)
         module = COMMANDS.get(name)
@@ -244,7 +246,7 @@ class LazyGroup(Group):
         return typer.main.get_group(app).commands[name]
 
 
-def help_at(context: Any) -> str:  # noqa: ANN401 - Typer keeps its classes private
+def help_at(context: Any) -> str:
     """Return the command that shows the help of where *context* is."""
     return f"{context.command_path if context else 'broadcast'} --help"
 
@@ -271,7 +273,7 @@ class App(typer.Typer):
         name: str | None = None,
         *,
         json: bool = True,
-        **settings: Any,  # noqa: ANN401 - Typer's own
+        **settings: Any,
     ) -> Callable[[F], F]:
         """Register a command; *json*: it takes ``--json``."""
         register = super().command(name, **{"cls": Command, **settings})
@@ -284,9 +286,11 @@ class App(typer.Typer):
 
 
 _AS_JSON: Final = Parameter(
-    "as_json", Parameter.KEYWORD_ONLY, default=False,
+    "as_json",
+    Parameter.KEYWORD_ONLY,
+    default=False,
     annotation=Annotated[bool, typer.Option("--json", help="help.json")],
-)  # fmt: skip
+)
 
 
 def of_context(command: Callable[..., Any], *, json: bool) -> Callable[..., Any]:
@@ -337,16 +341,18 @@ def _is_group(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, OptionGroup)
 
 
-def _made(hint: Any, values: dict[str, object]) -> object:  # noqa: ANN401 - a group's class
+def _made(hint: Any, values: dict[str, object]) -> object:
     """Return a group of the options in *values*, which are taken out of them."""
     own = get_type_hints(hint)
-    return hint(**{
-        name: _made(own[name], values) if _is_group(own[name]) else values.pop(name)
-        for name in (one.name for one in fields(hint))
-    })  # fmt: skip
+    return hint(
+        **{
+            name: _made(own[name], values) if _is_group(own[name]) else values.pop(name)
+            for name in (one.name for one in fields(hint))
+        }
+    )
 
 
-def _flat(parameter: Parameter, hint: Any) -> Iterator[Parameter]:  # noqa: ANN401 - any annotation
+def _flat(parameter: Parameter, hint: Any) -> Iterator[Parameter]:
     """Yield a parameter; where a group stands, those of its fields."""
     if not _is_group(hint):
         # Whatever stands behind a field with a default is given by name.

@@ -37,7 +37,7 @@ def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:
     # An upload has none, and no list of them yet.
     if not any(report.audience[name] for name in SKIPS):
         return {}
-    from models.ledger.lists import recipients  # noqa: PLC0415 - few lists have any
+    from models.ledger.lists import recipients
 
     return {one.reason: one.lines for one in recipients.skipped(engine, report.id)}
 
@@ -51,7 +51,7 @@ def lanes(engine: Engine) -> Lanes:
 def settle_letters(run: Run, letter_id: str | None = None) -> None:
     """Close those of all letters that wait, or one of them, whose message is a broadcast."""
     if used := dead_letters.possibly_sent(run.engine, letter_id):
-        from producer.request import door  # noqa: PLC0415 - few letters need it
+        from producer.request import door
 
         door.settle_letters(run.engine, run.settings, used)
 
@@ -67,8 +67,8 @@ def workers(run: Run) -> list[Worker]:
 
 def unfit(run: Run, answering: Sequence[Worker]) -> list[Finding]:
     """Return what keeps workers that answer from our work. Raises DatabaseAwayError."""
-    from broadcast.rules.findings import of_workers  # noqa: PLC0415 - few are asked about
-    from entrypoints.cli.probes.shell_words import as_typed, celery  # noqa: PLC0415 - as above
+    from broadcast.rules.findings import of_workers
+    from entrypoints.cli.probes.shell_words import as_typed, celery
 
     ours = schema.installation(run.engine)
     found = of_workers(answering, ours, celery=celery(), has_beat=True)

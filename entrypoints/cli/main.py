@@ -58,7 +58,7 @@ def main() -> None:
 
 def _complete(line: str) -> None:
     """Print the possible next words of a command line; call no command."""
-    from entrypoints.cli import completing  # noqa: PLC0415 - for who presses Tab alone
+    from entrypoints.cli import completing
 
     texts = Texts(choose_language(environment.read()))
     completing.answer(typer.main.get_command(_root()), Run(Terminal(texts)), line)
@@ -71,9 +71,10 @@ def run(arguments: Sequence[str]) -> int:
         del os.environ["COLUMNS"]
     texts = Texts(choose_language(environment.read()))
     terminal = Terminal(
-        texts, json_expected="--json" in arguments,
+        texts,
+        json_expected="--json" in arguments,
         only_shows=only_shows(arguments),
-    )  # fmt: skip
+    )
     try:
         return _ended(_invoke(Run(terminal, arguments)), terminal)
     except TyperException as error:
@@ -126,7 +127,7 @@ def _root() -> typer.Typer:
 
 def _version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - Typer hands over the option's value
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - for this alone
+        from importlib.metadata import version
 
         context.obj.terminal.say("version", version=version(DISTRIBUTION))
         raise typer.Exit(exits.DONE)

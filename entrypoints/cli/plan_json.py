@@ -18,9 +18,12 @@ def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
     whole = estimate.left + sum(estimate.left_out.values())
     read = figures.read if figures.planned is not None else whole
     return {
-        **audience, **estimate.left_out, "read": read, "planned": estimate.left,
+        **audience,
+        **estimate.left_out,
+        "read": read,
+        "planned": estimate.left,
         "at_most": estimate.at_most,
-    }  # fmt: skip
+    }
 
 
 def plan_object(
@@ -32,7 +35,10 @@ def plan_object(
     """
     figures = prepared.figures
     return {
-        "id": None, "state": None, "account": order.account.name, "key": order.key,
+        "id": None,
+        "state": None,
+        "account": order.account.name,
+        "key": order.key,
         "audience": _audience_json(prepared),
         "batches": {"total": figures.calls},
         "plan": {
@@ -40,4 +46,4 @@ def plan_object(
             "fit": proof_module.Fit.IN_VAIN if is_in_vain else proof.fit,
         },
         "overlaps": None if prepared.known is None else overlap_words.overlap_json(prepared.known),
-    }  # fmt: skip
+    }

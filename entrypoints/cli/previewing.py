@@ -18,10 +18,16 @@ from entrypoints.cli.wechat_calls import Called, by_hand, uploaded
 from models.ledger.lists import media
 
 #: After these nobody else would get it either.
-_ENDS: Final = frozenset({
-    Outcome.NOT_CALLED, Outcome.QUOTA_TODAY, Outcome.QUOTA_MONTH, Outcome.STOP_ACCOUNT,
-    Outcome.STOP_BROADCAST, Outcome.TOKEN,
-})  # fmt: skip
+_ENDS: Final = frozenset(
+    {
+        Outcome.NOT_CALLED,
+        Outcome.QUOTA_TODAY,
+        Outcome.QUOTA_MONTH,
+        Outcome.STOP_ACCOUNT,
+        Outcome.STOP_BROADCAST,
+        Outcome.TOKEN,
+    }
+)
 
 
 @frozen

@@ -37,9 +37,14 @@ class BarOnTerminal:
         self._terminal, self._texts = terminal, terminal.texts
         console = Console(stderr=True, highlight=False)
         self._bar = RichProgress(
-            TextColumn("{task.description}"), bar, TextColumn("{task.fields[figures]}"), clock,
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            bar,
+            TextColumn("{task.fields[figures]}"),
+            clock,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
         self._task = self._bar.add_task("", total=None, figures="")
 
     def __enter__(self) -> Self:

@@ -23,22 +23,27 @@ def push_lines(account: Account, heard: PushCounts | None) -> Iterator[Message]:
     yield Message("pushes.last", at=Moment(heard.last_at, heard.now))
     if heard.waiting_since is not None and heard.now - heard.waiting_since > _SOON:
         yield Message(
-            "pushes.waiting", n=heard.waiting,
+            "pushes.waiting",
+            n=heard.waiting,
             at=Moment(heard.waiting_since, heard.now),
-        )  # fmt: skip
+        )
     if heard.unhandled:
         yield Message("pushes.unhandled", n=heard.unhandled)
     if heard.unapplied:
         yield Message(
-            f"pushes.unapplied{suffix(len(heard.unapplied))}", n=len(heard.unapplied),
-            ids=" ".join(heard.unapplied), account=account.name,
-        )  # fmt: skip
+            f"pushes.unapplied{suffix(len(heard.unapplied))}",
+            n=len(heard.unapplied),
+            ids=" ".join(heard.unapplied),
+            account=account.name,
+        )
     if heard.set_aside_at is not None:
         yield Message(
-            f"pushes.set_aside{suffix(heard.set_aside)}", n=heard.set_aside, account=account.name,
+            f"pushes.set_aside{suffix(heard.set_aside)}",
+            n=heard.set_aside,
+            account=account.name,
             at=Moment(heard.set_aside_at, heard.now),
             day=f"{heard.set_aside_at.astimezone(SHANGHAI):%Y-%m-%d}",
-        )  # fmt: skip
+        )
 
 
 #: A worker that is there handles a push sooner.

@@ -24,10 +24,15 @@ INDENT: Final = "    "
 #: may have overlooked; all else, and what can best be left out.
 FACT, NOTICE, REST, LAST = range(4)
 _REST: Final = (
-    "confirmation.article", "confirmation.batches", "confirmation.keeps_files",
-    "confirmation.left_out", "confirmation.part.", "confirmation.priority", "confirmation.server",
+    "confirmation.article",
+    "confirmation.batches",
+    "confirmation.keeps_files",
+    "confirmation.left_out",
+    "confirmation.part.",
+    "confirmation.priority",
+    "confirmation.server",
     "confirmation.t",
-)  # fmt: skip
+)
 
 
 def weighed(lines: Iterable[Sayable]) -> Iterator[tuple[int, Sayable]]:

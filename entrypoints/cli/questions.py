@@ -33,8 +33,11 @@ def ask_of_newer(
     return run.confirm(
         "newer.question",
         "newer.declined_ended" if report.state in SHOWN_DONE else "newer.declined",
-        yes=yes, id=report.id, count=found.followers, ids=Shortened(found.ids),
-    )  # fmt: skip
+        yes=yes,
+        id=report.id,
+        count=found.followers,
+        ids=Shortened(found.ids),
+    )
 
 
 def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:

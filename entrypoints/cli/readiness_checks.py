@@ -116,9 +116,11 @@ def refresh_token(wechat: WeChat, account: Account, *, reason: str) -> None:
     """
     forgotten = wait_fixed(Timing().failure_memory_s)
     again = Retrying(
-        retry=retry_if_exception_type(TokenFetchError), wait=forgotten, stop=stop_after_attempt(2),
+        retry=retry_if_exception_type(TokenFetchError),
+        wait=forgotten,
+        stop=stop_after_attempt(2),
         reraise=True,
-    )  # fmt: skip
+    )
     again(wechat.refresh_token, account, reason=reason)
 
 
@@ -131,10 +133,12 @@ def facts_of(
 ) -> AccountFacts:
     """Return what was answered for *account*, with the settings in which it is corrected."""
     return AccountFacts(
-        name=account.name, token_problem=token_problem, calls=calls,
+        name=account.name,
+        token_problem=token_problem,
+        calls=calls,
         appid_setting=_setting(settings, account, "appid"),
         appsecret_setting=_setting(settings, account, _secret_key(settings)),
-    )  # fmt: skip
+    )
 
 
 def keeping_from_sending(settings: Settings, account: Account, why: BroadcastError) -> Check | None:

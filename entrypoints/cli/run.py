@@ -43,8 +43,8 @@ class Run(StoreParts):
 
         Warns once of what looks like a setting and is not read.
         """
-        from broadcast.errors import SettingsError  # noqa: PLC0415
-        from broadcast.settings.program_settings import Settings, misspelt  # noqa: PLC0415
+        from broadcast.errors import SettingsError
+        from broadcast.settings.program_settings import Settings, misspelt
 
         loaded = Settings.load()
         for name, near in misspelt().items():
@@ -71,14 +71,14 @@ class Run(StoreParts):
     @built_once
     def wechat(self) -> WeChat:
         """WeChat and the shared access_token; they connect when they are first asked."""
-        from producer.wiring.wechat import WeChat  # noqa: PLC0415
+        from producer.wiring.wechat import WeChat
 
         return WeChat(self.settings, on_drift=self._tell_drift)
 
     def _tell_drift(self, account: Account) -> None:
         """Warn the person that another program refreshes the token, and note it in the history."""
-        from broadcast.errors import OutOfReachError, SchemaError  # noqa: PLC0415
-        from models.ledger.gates import gate_changes  # noqa: PLC0415
+        from broadcast.errors import OutOfReachError, SchemaError
+        from models.ledger.gates import gate_changes
 
         self.terminal.warn(account.drifted())
         # The next program that meets it writes the history; the operator has read it.
@@ -87,17 +87,20 @@ class Run(StoreParts):
 
     def door(self) -> SubmitService:
         """Return the door by which programs submit; WeChat is asked as ``send`` asks it."""
-        from producer.request.door import SubmitService  # noqa: PLC0415
-        from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
+        from producer.request.door import SubmitService
+        from producer.wiring.wechat import ClientChecks, QuotaWithReason
 
         return SubmitService(
-            settings=self.settings, engine=self.engine, quota=QuotaWithReason(self.wechat),
-            waker=self.waker, looks=ClientChecks(self.wechat),
-        )  # fmt: skip
+            settings=self.settings,
+            engine=self.engine,
+            quota=QuotaWithReason(self.wechat),
+            waker=self.waker,
+            looks=ClientChecks(self.wechat),
+        )
 
     def redis_problem(self) -> BroadcastError | None:
         """Return the problem with Redis or the broker, without which no lane moves."""
-        from broadcast.errors import BrokerAwayError  # noqa: PLC0415
+        from broadcast.errors import BrokerAwayError
 
         problem = self.wechat.redis_problem()
         if problem is None and self.settings.broker_url is not None:

@@ -109,9 +109,11 @@ class AudienceOptions(OptionGroup):
 
     def _refuse_all_but_one(self) -> None:
         given = {
-            "--followers": int(self.followers), "--openids": len(self.openids or ()),
-            "--tag": len(self.tag or ()), "--to-all": int(self.to_all),
-        }  # fmt: skip
+            "--followers": int(self.followers),
+            "--openids": len(self.openids or ()),
+            "--tag": len(self.tag or ()),
+            "--to-all": int(self.to_all),
+        }
         names = [name for name, count in given.items() if count]
         if not names:
             raise InputError("error.usage.no_audience")
@@ -179,11 +181,13 @@ class NarrowingOptions(OptionGroup):
                     found.add(Exclusion(kind=kind, value=_broadcast(run, account, value)))
             yield Narrowed(
                 selection=Selection(
-                    exclude=tuple(sorted(found)), only_current=self.only_current,
-                    sample=self._sample(account, key), ignore_suppression=self.ignore_suppression,
+                    exclude=tuple(sorted(found)),
+                    only_current=self.only_current,
+                    sample=self._sample(account, key),
+                    ignore_suppression=self.ignore_suppression,
                 ),
                 files=list(read.values()),
-            )  # fmt: skip
+            )
 
     @property
     def files(self) -> Sequence[str]:
@@ -251,16 +255,21 @@ class OrderOptions(OptionGroup):
     def order(self, settings: Settings, account: Account, read_content: Read) -> Order:
         """Return the order of *read_content*. Raises InputError."""
         return Order(
-            account=account, content=read_content.content, draft=read_content.draft,
+            account=account,
+            content=read_content.content,
+            draft=read_content.draft,
             key=checked_key(new_key() if self.key is None else self.key),
             scheduled_at=None if self.at is None else parse_at(self.at, now=datetime.now(UTC)),
             terms=Terms(
-                who=who(), again=self.again, spread_days=self.spread_days, priority=self.priority,
+                who=who(),
+                again=self.again,
+                spread_days=self.spread_days,
+                priority=self.priority,
                 batch_size=settings.batch_size,
                 title=read_content.title if self.title is None else checked_title(self.title),
                 late_by=settings.late_by if self.late_by is None else late_by_of(self.late_by),
             ),
-        )  # fmt: skip
+        )
 
     def kept_back(self, settings: Settings, *, asks: bool) -> CoolingOff:
         """Return for how long the first call is kept back; nobody is asked: it is not.

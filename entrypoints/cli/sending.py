@@ -153,15 +153,20 @@ class Sending:
         self, order: Order, whom: Whom, failed: str, *, reader: Reader
     ) -> tuple[Prepared, BroadcastError | None]:
         """Check the order against the ledger and WeChat; return why WeChat gave no answer, too."""
-        from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
+        from producer.wiring.wechat import QuotaWithReason
 
         quota = QuotaWithReason(self._run.wechat)
         with self._with_outcome(failed):
             engine = self._run.engine
             prepared = prepare(
-                order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader,
+                order,
+                whom,
+                engine=engine,
+                quota=quota,
+                tagged=quota.tagged,
+                reader=reader,
                 others=[one for one in self._run.settings.accounts() if one != order.account.name],
-            )  # fmt: skip
+            )
         if prepared.existing is None and quota.why is None:
             self._asking.tags = self._wish.tags.look_up(prepared.body)
             unread = reader is Reader.PROGRAM and order.scheduled_at is None
@@ -176,7 +181,7 @@ class Sending:
         """Upload the files that WeChat lacks; of what is stored already it has them."""
         if prepared.existing is not None:
             return prepared
-        from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for a broadcast that is refused
+        from entrypoints.cli.wechat_calls import Uploads
 
         with self._with_outcome("send.not_stored"):
             return upload(prepared, engine=self._run.engine, uploader=Uploads(self._run.wechat))

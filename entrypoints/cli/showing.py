@@ -36,9 +36,12 @@ def wait(run: Run, broadcast_id: str, *, until: Until, again: str | Message | No
     try:
         with _progress(run) as progress:
             followed = follow(
-                engine, broadcast_id, until=until, progress=progress,
+                engine,
+                broadcast_id,
+                until=until,
+                progress=progress,
                 redis_problem=run.redis_problem,
-            )  # fmt: skip
+            )
     except KeyboardInterrupt:
         terminal.note("following.interrupted", id=broadcast_id)
         if run.as_json:
@@ -109,7 +112,7 @@ def say_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) ->
 def show_json(run: Run, report: Report) -> None:
     """Print the object of ``--json``, where that was given."""
     if run.as_json:
-        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+        from broadcast.views import json_objects
 
         run.show_json(json_objects.as_json(report))
 
@@ -124,7 +127,7 @@ def _progress(run: Run) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Lines(run.terminal)
         return
-    from entrypoints.cli.progress import Bar  # noqa: PLC0415 - rich is for terminals
+    from entrypoints.cli.progress import Bar
 
     with Bar(run.terminal) as bar:
         yield bar
@@ -153,8 +156,8 @@ def absent(run: Run, account: str) -> Message:
 
 def show_finding(run: Run, finding: Finding) -> None:
     """Say a finding: what, why it matters, the fix."""
-    from broadcast.rules.readiness import Level  # noqa: PLC0415 - few have any
-    from entrypoints.cli.readiness_checks import level_marks  # noqa: PLC0415
+    from broadcast.rules.readiness import Level
+    from entrypoints.cli.readiness_checks import level_marks
 
     terminal, texts = run.terminal, run.texts
     level = Level.FAILED if finding.is_error else Level.WARNING

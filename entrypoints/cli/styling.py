@@ -65,7 +65,7 @@ def _colour_of(what: object) -> str | None:
     if not isinstance(what, Message):
         return None
     if "state" in what.facts:
-        from broadcast.views.report_lines import StateNow  # noqa: PLC0415 - for the line of a report
+        from broadcast.views.report_lines import StateNow
 
         if isinstance(now := what.facts["state"], StateNow):
             return of_state(now.state)
@@ -177,6 +177,6 @@ def _parts(command: str) -> list[str]:
 
 
 def _cells(text: str) -> int:
-    from rich.cells import cell_len  # noqa: PLC0415 - for terminals alone
+    from rich.cells import cell_len
 
     return cell_len(text)

@@ -49,17 +49,22 @@ class FollowerProgress(BarOnTerminal):
         kind = "sync.bar_begins" if total is None else "sync.bar"
         figures = texts(kind, listed=sync.listed, total=total)
         self._bar.update(
-            self._task, total=total, completed=min(sync.listed, total or 0),
-            description=escape(texts("sync.bar_name")), figures=escape(figures),
-        )  # fmt: skip
+            self._task,
+            total=total,
+            completed=min(sync.listed, total or 0),
+            description=escape(texts("sync.bar_name")),
+            figures=escape(figures),
+        )
 
     def makes_list(self, sync: Sync) -> None:
         """Say that nothing more is asked for."""
         texts = self._texts
         self._bar.update(
-            self._task, total=None, description=escape(texts("sync.bar_list")),
+            self._task,
+            total=None,
+            description=escape(texts("sync.bar_list")),
             figures=escape(texts("sync.bar_begins", listed=sync.listed)),
-        )  # fmt: skip
+        )
 
     def asks(self, outlook: DetailsOutlook) -> None:
         """Show the followers that WeChat is asked about, and the reach of today's calls."""
@@ -76,9 +81,11 @@ class FollowerProgress(BarOnTerminal):
         """Move the bar."""
         texts, total = self._texts, self._bar.tasks[0].total
         self._bar.update(
-            self._task, completed=people, description=escape(texts("details.bar_name")),
+            self._task,
+            completed=people,
+            description=escape(texts("details.bar_name")),
             figures=escape(texts("sync.bar", listed=people, total=int(total or 0))),
-        )  # fmt: skip
+        )
 
 
 def outlook_line(outlook: Outlook) -> Message:

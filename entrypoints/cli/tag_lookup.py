@@ -100,9 +100,11 @@ def chosen(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     if not names:
         raise InputError("error.tags.none", text=short(text), account=account)
     raise InputError(
-        "error.tags.unknown", text=short(text), account=account,
+        "error.tags.unknown",
+        text=short(text),
+        account=account,
         names=list(map(one_line, names)),
-    )  # fmt: skip
+    )
 
 
 def _fitting(all_tags: Sequence[TagInfo], text: str) -> Sequence[TagInfo]:
@@ -111,9 +113,10 @@ def _fitting(all_tags: Sequence[TagInfo], text: str) -> Sequence[TagInfo]:
     if len(found) > 1:
         same = all(one.name == text for one in found)
         raise InputError(
-            "error.tags.same_name" if same else "error.tags.several", text=short(text),
+            "error.tags.same_name" if same else "error.tags.several",
+            text=short(text),
             tags=[f"{one.id} ({one_line(one.name)})" for one in found],
-        )  # fmt: skip
+        )
     return found
 
 

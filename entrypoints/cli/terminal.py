@@ -322,7 +322,7 @@ class Terminal:
         yield f'], "error": {json.dumps(cut_off, ensure_ascii=False)}}}\n'.encode()
 
 
-def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _clean_values(value: Any) -> Any:
     match value:
         case str():
             return clean(value)

@@ -25,7 +25,7 @@ def as_input_error(error: TyperException) -> InputError:
     return unknown("error.usage.no_option", option, _known_options(error), help_line=help_line)
 
 
-def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 - Typer keeps the classes of its errors private
+def _other(error: Any, facts: dict[str, object]) -> InputError:
     # Our commands see to words too many and to unknown commands themselves: what is left for a
     # group is that none is called.
     if hasattr(getattr(error, "ctx", None) and error.ctx.command, "list_commands"):
@@ -33,7 +33,7 @@ def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 
     return InputError("error.usage.other", text=error.message, **facts)
 
 
-def _known_options(error: Any) -> list[str]:  # noqa: ANN401
+def _known_options(error: Any) -> list[str]:
     command = getattr(error.ctx, "command", None)
     return [name for option in getattr(command, "params", ()) for name in option.opts]
 
@@ -54,7 +54,7 @@ def _of_parameter(error: BadParameter, facts: dict[str, object]) -> InputError:
     return InputError("error.usage.bad_value", **facts)
 
 
-def _name(parameter: Any, hint: object) -> str:  # noqa: ANN401
+def _name(parameter: Any, hint: object) -> str:
     if parameter is None:
         return str(hint or "?")
     if parameter.param_type_name == "argument":

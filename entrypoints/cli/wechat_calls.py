@@ -54,9 +54,11 @@ class Called:
         result = self.result
         if result.errcode is not None:
             return Message(
-                "by_hand.refused", code=code_of(result.errcode, result.errmsg),
-                meaning=Meaning(result.errcode), errcode=result.errcode,
-            )  # fmt: skip
+                "by_hand.refused",
+                code=code_of(result.errcode, result.errmsg),
+                meaning=Meaning(result.errcode),
+                errcode=result.errcode,
+            )
         return Message("by_hand.away", problem=self.problem or "")
 
 

@@ -70,7 +70,7 @@ def stored(
     """
     broadcast_id = _only_open(run, fits, prefers) if text == OPEN else one(run, text)
     if or_awaited:
-        from models.ledger.submit import awaited_lists  # noqa: PLC0415 - few commands ask for it
+        from models.ledger.submit import awaited_lists
 
         if awaited_lists.awaited_submission(run.engine, broadcast_id) is not None:
             return broadcast_id
@@ -143,10 +143,12 @@ def _choice(run: Run, report: Report) -> Message:
     gate = report.gate(GateKind.COOLING_OFF)
     kept_back = gate is not None and gate.is_closed(report.now)
     return Message(
-        "list.choice_kept" if kept_back else "list.choice", state=report_lines.state(report),
-        command=command_line(["broadcast", *words, report.id]), name=content.name(report),
+        "list.choice_kept" if kept_back else "list.choice",
+        state=report_lines.state(report),
+        command=command_line(["broadcast", *words, report.id]),
+        name=content.name(report),
         left=gate and gate.until and gate.until - report.now,
-    )  # fmt: skip
+    )
 
 
 def _named(found: Sequence[str]) -> str:
@@ -164,8 +166,8 @@ def uploading_message(engine: Engine, report: Report) -> Message | None:
     """Return whether an upload goes on or was given up; None for a broadcast that is stored."""
     if report.phase is not Phase.UPLOADING:
         return None
-    from models.ledger.lists.uploads import GIVEN_UP_AFTER  # noqa: PLC0415
-    from models.ledger.submit import awaited_lists  # noqa: PLC0415 - the verbs, for an upload alone
+    from models.ledger.lists.uploads import GIVEN_UP_AFTER
+    from models.ledger.submit import awaited_lists
 
     beat = report.uploading_at
     if beat is None or report.now - beat >= GIVEN_UP_AFTER:

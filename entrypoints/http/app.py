@@ -41,12 +41,16 @@ def application(parts: APIParts, *, language: Language) -> Gate:
 def bare() -> FastAPI:
     """Return the routes alone, which the document is made of."""
     app = FastAPI(
-        title="WeChat broadcast", version=VERSION, description=openapi.DESCRIPTION,
+        title="WeChat broadcast",
+        version=VERSION,
+        description=openapi.DESCRIPTION,
         # Their pages load scripts of foreign hosts.
-        docs_url=None, redoc_url=None, openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
         telemetry={"tracing": False},
         redirect_slashes=False,
-    )  # fmt: skip
+    )
     for router in ROUTERS:
         app.include_router(router)
     return app
@@ -84,9 +88,10 @@ def _of_http(request: Request, error: HTTPException) -> ProblemError:
     if error.status_code != 405:  # noqa: PLR2004
         return ProblemError("error.api.no_path")
     matching = [
-        route for route in request.app.state.routes
+        route
+        for route in request.app.state.routes
         if route.matches(request.scope)[0] is not Match.NONE
-    ]  # fmt: skip
+    ]
     # One path may have several routes, each with a method; a word in it may look like an id.
     literal = [route for route in matching if route.path == request.url.path]
     methods = {method for route in literal or matching for method in route.methods or ()}
@@ -116,9 +121,13 @@ class Shutdown:
 
 
 def serve(
-    parts: APIParts, ending: Shutdown, *, language: Language, listener: socket.socket,
+    parts: APIParts,
+    ending: Shutdown,
+    *,
+    language: Language,
+    listener: socket.socket,
     close: Callable[[], None],
-) -> None:  # fmt: skip
+) -> None:
     """Serve until SIGTERM or SIGINT, then *close* what was opened for it."""
     collect_as_a_server_does()
     server = Server(application(parts, language=language), ready=READY, end_within_s=END_WITHIN_S)

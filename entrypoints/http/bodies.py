@@ -56,9 +56,10 @@ def require_type(request: Request, *allowed: str) -> str:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(
-            "error.api.encoding", field="Content-Encoding",
+            "error.api.encoding",
+            field="Content-Encoding",
             headers={"Accept-Encoding": "identity", **CLOSE},
-        )  # fmt: skip
+        )
     return kind
 
 
@@ -66,9 +67,12 @@ def wrong_type(content_type: str, *allowed: str) -> ProblemError:
     """Return the refusal of a body that is none of these media types; *content_type*: its own."""
     named = ", ".join(allowed)
     return ProblemError(
-        "error.api.content_type", field="Content-Type", allowed=named,
-        said=quoted(content_type, _SHOWN), headers={"Accept": named, **CLOSE},
-    )  # fmt: skip
+        "error.api.content_type",
+        field="Content-Type",
+        allowed=named,
+        said=quoted(content_type, _SHOWN),
+        headers={"Accept": named, **CLOSE},
+    )
 
 
 _UTF8: Final = {"utf-8", "utf8", "us-ascii"}

@@ -54,9 +54,12 @@ class Caller:
             has = ", ".join(sorted(self.key.scopes))
             wanted = " ".join(f"--scope {one}" for one in Scope if one in {*self.key.scopes, scope})
             raise ProblemError(
-                "error.api.scope", scope=scope.value, name=self.key.name, scopes=has,
+                "error.api.scope",
+                scope=scope.value,
+                name=self.key.name,
+                scopes=has,
                 options=wanted,
-            )  # fmt: skip
+            )
 
     def accounts(self) -> dict[str, Account]:
         """Return the accounts of the settings that the key is good for. Raises SettingsError."""

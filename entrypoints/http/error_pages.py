@@ -49,9 +49,11 @@ def _line(name: str, status: int, texts: Texts) -> Line:
     # What is a command is seen by its words, so facts are words at first.
     detail = in_members(_without_facts(texts.template(text_of(name, texts))), key=problems.KEY)
     return Line(
-        id=name, status=status, detail=detail.replace(_FACT, "…"),
+        id=name,
+        status=status,
+        detail=detail.replace(_FACT, "…"),
         fix=texts(_fix(name, status)),
-    )  # fmt: skip
+    )
 
 
 def _fix(name: str, status: int) -> Message:
@@ -60,10 +62,16 @@ def _fix(name: str, status: int) -> Message:
 
 
 #: Of requests that take no idempotency key.
-_WITHOUT_KEY: Final = frozenset({
-    "error.api.cursor", "error.api.parameter_twice", "error.recipients.skipped_alone",
-    "error.api.no_batch", "error.api.msg_id_not_sent", "error.api.slow_upload",
-})  # fmt: skip
+_WITHOUT_KEY: Final = frozenset(
+    {
+        "error.api.cursor",
+        "error.api.parameter_twice",
+        "error.recipients.skipped_alone",
+        "error.api.no_batch",
+        "error.api.msg_id_not_sent",
+        "error.api.slow_upload",
+    }
+)
 
 
 def _without_facts(template: str) -> str:
@@ -105,5 +113,6 @@ def _as_json(value: object) -> str:
 
 _PAGES: Final = Template(  # noqa: S702 - all that is filled in is escaped
     filename=str(Path(__file__).with_name("pages.mako")),
-    default_filters=["str", "escape"], imports=["from html import escape"],
-)  # fmt: skip
+    default_filters=["str", "escape"],
+    imports=["from html import escape"],
+)

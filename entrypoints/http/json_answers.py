@@ -28,9 +28,11 @@ def as_json(
 ) -> Response:
     """Return an answer."""
     return Response(
-        orjson.dumps(value), status_code=status, media_type="application/json",
+        orjson.dumps(value),
+        status_code=status,
+        media_type="application/json",
         headers=dict(headers or {}),
-    )  # fmt: skip
+    )
 
 
 #: What waits for the database, and the route of it.
@@ -78,7 +80,7 @@ def plan(caller: Caller, prepared: Prepared) -> dict[str, Any]:
         "quota": quota and members(quota, "daily_limit", "used", "remain"),
         "starts_at": utc(prepared.starts),
         "notices": notices(prepared.notices, caller.texts, key=KEY),
-    }  # fmt: skip
+    }
 
 
 def _problem(prepared: Prepared) -> PlanError | None:

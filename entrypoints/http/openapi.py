@@ -44,8 +44,10 @@ def answers(
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of a route's answers beside the good one."""
     refusals: dict[int | str, dict[str, Any]] = {s: _refusal(s) for s in (*statuses, 500)}
-    more = {status: {"description": text, "model": model}
-            for status, (text, model) in (also or {}).items()}  # fmt: skip
+    more = {
+        status: {"description": text, "model": model}
+        for status, (text, model) in (also or {}).items()
+    }
     return refusals | more
 
 
@@ -69,9 +71,13 @@ class Routes(APIRouter):
     ) -> Callable[[Work], Route]:
         """Return the decorator of a route that looks; *refused*: statuses beside the usual."""
         return self._route(
-            path, answer, "GET", operation_id=operation, summary=summary,
+            path,
+            answer,
+            "GET",
+            operation_id=operation,
+            summary=summary,
             responses=of_a_reading(*refused),
-        )  # fmt: skip
+        )
 
     def taking(
         self,
@@ -87,10 +93,15 @@ class Routes(APIRouter):
     ) -> Callable[[Work], Route]:
         """Return that of a route that takes a *body*, which usually has no members."""
         return self._route(
-            path, answer, method, operation_id=operation, summary=summary, status_code=status,
+            path,
+            answer,
+            method,
+            operation_id=operation,
+            summary=summary,
+            status_code=status,
             openapi_extra=body or takes("nothing", form=Nothing),
             responses=of_a_body(*refused, also=also),
-        )  # fmt: skip
+        )
 
     def _route(
         self,
@@ -105,9 +116,11 @@ class Routes(APIRouter):
 
 def _refusal(status: int) -> dict[str, Any]:
     content = {problems.MEDIA_TYPE: {"schema": _PROBLEM}}
-    headers = {} if status != 503 else {  # noqa: PLR2004
-        "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}
-    }  # fmt: skip
+    headers = (
+        {}
+        if status != 503  # noqa: PLR2004 - as the table of codes has it
+        else {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+    )
     return {"description": _TELLING[str(status)], "content": content, "headers": headers}
 
 
@@ -122,17 +135,30 @@ def takes(
     _BODIES[name] = Body if form is None else form
     schema = {"$ref": f"#/components/schemas/{name}"}
     needed = form is None or any(one.is_required() for one in form.model_fields.values())
-    body = {"required": needed, "content": {"application/json": {
-        "schema": schema, "examples": examples.BODIES[example],
-    }}}  # fmt: skip
+    body = {
+        "required": needed,
+        "content": {
+            "application/json": {
+                "schema": schema,
+                "examples": examples.BODIES[example],
+            }
+        },
+    }
     if key is None:
         return {"requestBody": body}
     header = {
-        "name": "Idempotency-Key", "in": "header", "required": key, "example": examples.KEY,
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": key,
+        "example": examples.KEY,
         "description": "names this broadcast for ever: the same key and body are sent once",
-        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY,
-                   "pattern": r"^[!-~]+$"},
-    }  # fmt: skip
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_KEY,
+            "pattern": r"^[!-~]+$",
+        },
+    }
     return {"requestBody": body, "parameters": [header]}
 
 
@@ -146,9 +172,17 @@ def uploads(example: str, *kinds: str) -> dict[str, Any]:
 def header(name: str, meaning: str) -> dict[str, Any]:
     """Return the description of a header that a route may be given; any value is taken."""
     schema = {"type": "string"}
-    return {"parameters": [
-        {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
-    ]}  # fmt: skip
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": False,
+                "description": meaning,
+                "schema": schema,
+            }
+        ]
+    }
 
 
 def streams(meaning: str, shown: Mapping[str, str]) -> dict[int | str, dict[str, Any]]:
@@ -194,9 +228,12 @@ async def _served(data: bytes, kind: str, _: Request) -> Response:
 def document(app: FastAPI) -> dict[str, Any]:
     """Return the document of an application's routes."""
     made: dict[str, Any] = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes,
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
         openapi_version="3.1.0",
-    )  # fmt: skip
+    )
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -235,7 +272,8 @@ def _link(paths: dict[str, Any]) -> None:
             "operationId": operation["operationId"],
             "parameters": {"broadcast_id": "$response.body#/id"},
         }
-        for path, methods in paths.items() if "{broadcast_id}" in path
+        for path, methods in paths.items()
+        if "{broadcast_id}" in path
         for operation in methods.values()
-    }  # fmt: skip
+    }
     paths["/v1/broadcasts"]["post"]["responses"]["201"]["links"] = links

@@ -109,9 +109,11 @@ def response(problem: ProblemError, texts: Texts, request: Request) -> Response:
     keyed = request.method == "POST" and KEY in request.headers
     body = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
     return Response(
-        orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE,
+        orjson.dumps(body),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
         headers={"Content-Language": texts.language, **problem.headers},
-    )  # fmt: skip
+    )
 
 
 def fix(status: int, message: Message, *, keyed: bool) -> Message:
@@ -131,7 +133,14 @@ _FIXES: Final = {row["begins"]: row["fix"] for row in rows(__file__, "error_fixe
 #: Names what is wrong.
 _OF_A_FIELD: Final = "api.fix.422"
 #: These ask for the same key again, and have a text for requests that take none.
-_OF_A_KEY: Final = frozenset({
-    "api.fix.400", "api.fix.408", _OF_A_FIELD, "api.fix.500", "api.fix.503", "api.fix.plan",
-    "api.fix.settings",
-})  # fmt: skip
+_OF_A_KEY: Final = frozenset(
+    {
+        "api.fix.400",
+        "api.fix.408",
+        _OF_A_FIELD,
+        "api.fix.500",
+        "api.fix.503",
+        "api.fix.plan",
+        "api.fix.settings",
+    }
+)

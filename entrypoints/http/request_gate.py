@@ -124,9 +124,10 @@ class _Answering:
                 # It stays open for hours, and its route bounds how many there are.
                 self._slot.leave()
             message["headers"] = [
-                *message.get("headers", ()), *_HEADERS,
+                *message.get("headers", ()),
+                *_HEADERS,
                 (REQUEST_ID.lower().encode(), self._request_id.encode()),
-            ]  # fmt: skip
+            ]
         await self._send(message)
 
 
@@ -142,7 +143,10 @@ def _log(request: Request, status: int, *, took_s: float) -> None:
         return
     path = request.scope.get("raw_path") or b""
     log.info(
-        "a request was answered: %s %s with %s in %.0f ms, key=%s", request.method[:16],
-        visible(path.decode("latin-1"))[:_SHOWN], status or "-", took_s * 1000,
+        "a request was answered: %s %s with %s in %.0f ms, key=%s",
+        request.method[:16],
+        visible(path.decode("latin-1"))[:_SHOWN],
+        status or "-",
+        took_s * 1000,
         getattr(request.state, "key_name", "-"),
-    )  # fmt: skip
+    )

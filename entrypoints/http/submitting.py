@@ -26,9 +26,13 @@ from producer.wiring.wechat import ClientChecks
 
 _ARTICLES: Final = "mpnews"
 #: What names another broadcast, or the ids that are near: of whichever account.
-_NAMES_OTHERS: Final = frozenset({
-    "error.exclude.other_account", "error.broadcast.unknown", "error.broadcast.unknown_near",
-})  # fmt: skip
+_NAMES_OTHERS: Final = frozenset(
+    {
+        "error.exclude.other_account",
+        "error.broadcast.unknown",
+        "error.broadcast.unknown_near",
+    }
+)
 _UNSEEN: Final = Message("error.api.no_such_exclusion", field="exclude")
 
 
@@ -131,9 +135,13 @@ def door(caller: Caller) -> SubmitService:
     """Return the door by which every program submits."""
     parts = caller.parts
     return SubmitService(
-        settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
-        looks=ClientChecks(parts.wechat), reported=True,
-    )  # fmt: skip
+        settings=parts.settings,
+        engine=parts.engine,
+        quota=parts.quota,
+        waker=parts.waker,
+        looks=ClientChecks(parts.wechat),
+        reported=True,
+    )
 
 
 def without_others(caller: Caller, error: InputError) -> InputError | ProblemError:

@@ -181,9 +181,11 @@ def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
     with _places.one(caller.key.digest) as place:
         if place is None:
             raise ProblemError(
-                "error.api.busy_uploads", most=MOST_AT_ONCE, of_a_key=MOST_OF_A_KEY,
+                "error.api.busy_uploads",
+                most=MOST_AT_ONCE,
+                of_a_key=MOST_OF_A_KEY,
                 headers={"Retry-After": str(_COME_BACK_S), **bodies.CLOSE},
-            )  # fmt: skip
+            )
         yield place
 
 
@@ -204,9 +206,11 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
         raise ProblemError("error.api.no_upload", field="audience", headers=bodies.CLOSE)
     if awaited.is_cancelled:
         raise ProblemError(
-            "error.submit.list_cancelled", id=broadcast_id, field="audience",
+            "error.submit.list_cancelled",
+            id=broadcast_id,
+            field="audience",
             headers=bodies.CLOSE,
-        )  # fmt: skip
+        )
     return awaited
 
 
@@ -290,9 +294,11 @@ def _refuse_packed(file: BinaryIO) -> None:
 def slow() -> ProblemError:
     """Return the refusal of a list that comes too slowly."""
     return ProblemError(
-        "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000,
+        "error.api.slow_upload",
+        seconds=PIECE_WITHIN_S,
+        slow=SLOW // 1000,
         headers=bodies.CLOSE,
-    )  # fmt: skip
+    )
 
 
 async def _submitted(

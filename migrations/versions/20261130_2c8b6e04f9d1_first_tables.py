@@ -74,10 +74,14 @@ def _column(row: dict[str, str]) -> sa.Column[Any]:
     # Of what is required, but unknown to a release before.
     default = sa.text(row["value"]) if row["value"].isdigit() else None
     return sa.Column(
-        row["column"], _type(row["type"]), *to, nullable=row["value"] == "optional",
-        primary_key=row["value"] == "key", autoincrement=row["type"] == "serial",
+        row["column"],
+        _type(row["type"]),
+        *to,
+        nullable=row["value"] == "optional",
+        primary_key=row["value"] == "key",
+        autoincrement=row["type"] == "serial",
         server_default=default,
-    )  # fmt: skip
+    )
 
 
 def _type(name: str) -> TypeEngine[Any]:

@@ -152,12 +152,15 @@ class _Adding:
     def _article(self, one: Illustrated, html: str) -> Article:
         written, cover = one.written, one.cover
         return Article(
-            title=written.title.strip(), author=written.author, digest=written.digest, content=html,
+            title=written.title.strip(),
+            author=written.author,
+            digest=written.digest,
+            content=html,
             content_source_url=written.source_url,
             thumb_media_id=self._id(cover) if isinstance(cover, LocalFile) else cover,
             need_open_comment=int(written.comments is not Comments.NOBODY),
             only_fans_can_comment=int(written.comments is Comments.FOLLOWERS),
-        )  # fmt: skip
+        )
 
 
 def use_of(file: LocalFile) -> Use:

@@ -22,9 +22,13 @@ _JSON: Final = ".json"
 
 #: WeChat's keys, and ours for what is a file here.
 _TEXTS: Final = {
-    "title": "title", "author": "author", "digest": "digest",
-    "content_source_url": "source_url", "thumb_media_id": "cover", "cover": "cover",
-}  # fmt: skip
+    "title": "title",
+    "author": "author",
+    "digest": "digest",
+    "content_source_url": "source_url",
+    "thumb_media_id": "cover",
+    "cover": "cover",
+}
 _FLAGS: Final = ("need_open_comment", "only_fans_can_comment")
 _KEYS: Final = (*_TEXTS, *_FLAGS, "content", "content_file", "article_type")
 
@@ -45,9 +49,8 @@ def _file_in(folder: Path) -> Path:
     if described.is_file():
         return described
     files = sorted(
-        one for one in folder.iterdir()
-        if one.is_file() and one.suffix.lower() in _READERS
-    )  # fmt: skip
+        one for one in folder.iterdir() if one.is_file() and one.suffix.lower() in _READERS
+    )
     if len(files) == 1:
         return files[0]
     if not files:
@@ -64,32 +67,43 @@ def _of_text(file: Path) -> Written:
 
 
 def _of_markdown(text: str, folder: Path, *, where: str) -> Written:
-    from producer.articles import markdown  # noqa: PLC0415 - for those who write it alone
+    from producer.articles import markdown
 
     fields, body = markdown.split_front_matter(text, where=where)
     title = fields.get("title", "")
     if not title:
         title, body = markdown.first_heading(body)
     return Written(
-        where=where, folder=folder, title=title, author=fields.get("author", ""),
-        digest=fields.get("digest", ""), source_url=fields.get("source_url", ""),
-        cover=fields.get("cover", ""), html=markdown.render(body),
+        where=where,
+        folder=folder,
+        title=title,
+        author=fields.get("author", ""),
+        digest=fields.get("digest", ""),
+        source_url=fields.get("source_url", ""),
+        cover=fields.get("cover", ""),
+        html=markdown.render(body),
         comments=comments(fields.get("comments", Comments.NOBODY), where=where),
-    )  # fmt: skip
+    )
 
 
 def _of_html(text: str, folder: Path, *, where: str) -> Written:
     found = inspect_html(text, where=where)
     return Written(
-        where=where, folder=folder, title=" ".join(found.title.split()),
-        author=found.metas.get("author", ""), digest=found.metas.get("description", ""),
+        where=where,
+        folder=folder,
+        title=" ".join(found.title.split()),
+        author=found.metas.get("author", ""),
+        digest=found.metas.get("description", ""),
         html=text,
-    )  # fmt: skip
+    )
 
 
 _READERS: Final[Mapping[str, Callable[..., Written]]] = {
-    ".md": _of_markdown, ".markdown": _of_markdown, ".html": _of_html, ".htm": _of_html,
-}  # fmt: skip
+    ".md": _of_markdown,
+    ".markdown": _of_markdown,
+    ".html": _of_html,
+    ".htm": _of_html,
+}
 
 
 def comments(word: str, *, where: str) -> Comments:
@@ -133,9 +147,12 @@ def _of_object(value: object, folder: Path, *, where: str) -> Written:
         raise ArticleError("error.article.one_content", where=where)
     texts = {ours: _words(value, key, where=where) for key, ours in _TEXTS.items() if key in value}
     return Written(
-        where=where, folder=folder, html=_html_of(value, folder, where=where),
-        comments=_of_flags([_flag(value, name, where=where) for name in _FLAGS]), **texts,
-    )  # fmt: skip
+        where=where,
+        folder=folder,
+        html=_html_of(value, folder, where=where),
+        comments=_of_flags([_flag(value, name, where=where) for name in _FLAGS]),
+        **texts,
+    )
 
 
 def _html_of(value: Mapping[Any, Any], folder: Path, *, where: str) -> str:

@@ -80,10 +80,15 @@ def clean(html: str, addresses: Mapping[str, str]) -> str:
         return addresses.get(value, value if _is_wechats(value) else None)
 
     cleaned: str = nh3.clean(
-        html, tags=set(_TAGS), attributes=_ATTRIBUTES, filter_style_properties=set(_KEPT["styles"]),
-        clean_content_tags=set(_WITHOUT_CONTENT), url_schemes={"https", "http"}, link_rel=None,
+        html,
+        tags=set(_TAGS),
+        attributes=_ATTRIBUTES,
+        filter_style_properties=set(_KEPT["styles"]),
+        clean_content_tags=set(_WITHOUT_CONTENT),
+        url_schemes={"https", "http"},
+        link_rel=None,
         attribute_filter=kept,
-    )  # fmt: skip
+    )
     return cleaned.strip()
 
 

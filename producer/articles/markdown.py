@@ -74,10 +74,14 @@ def _tokenize(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the p
         token.content = marker
         state.delimiters.append(
             Delimiter(
-                marker=ord(marker), length=length, token=len(state.tokens) - 1, end=-1,
-                open=can_open, close=can_close,
+                marker=ord(marker),
+                length=length,
+                token=len(state.tokens) - 1,
+                end=-1,
+                open=can_open,
+                close=can_close,
             )
-        )  # fmt: skip
+        )
     state.pos += length
     return True
 

@@ -92,6 +92,6 @@ def read(
     Raises ``AudienceError``, in one line, when the source cannot be used.
     """
     # numpy costs 15 MB and 0.1 s, which only a process that reads a list should pay.
-    from producer.audience.reading import read_source  # noqa: PLC0415
+    from producer.audience.reading import read_source
 
     return read_source(source, progress=progress, least=least)

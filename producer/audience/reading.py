@@ -131,7 +131,7 @@ def _read_stream(stream: Peeked, reading: _Reading, *, sizes: Sizes) -> str:
         raise AudienceError("error.audience.empty", source=stream.name)
     if stream.is_workbook:
         installed.require("python_calamine", extra="worker")
-        from producer.audience.workbook import rows_of_workbook  # noqa: PLC0415 - lists have none
+        from producer.audience.workbook import rows_of_workbook
 
         for layout, portions in rows_of_workbook(stream):
             for portion in portions:

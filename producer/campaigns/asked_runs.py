@@ -171,9 +171,7 @@ def run_for_program(
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
         refuse_files(campaign)
-    begun = begin(
-        door, campaign, launch, key=key, again=again, maybe_sent=maybe_sent, who=who
-    )  # fmt: skip
+    begun = begin(door, campaign, launch, key=key, again=again, maybe_sent=maybe_sent, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
         wake()

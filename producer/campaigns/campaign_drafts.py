@@ -58,7 +58,7 @@ def rehearsed(template: Template, account: Account, *, wechat: WeChat) -> Templa
 def articles_of(path: str) -> Sequence[Illustrated]:
     """Return the articles of a file. Raises ArticleError and MediaError."""
     # Markdown, nh3 and Pillow, for this alone.
-    from producer.articles import added_drafts, article_files  # noqa: PLC0415
+    from producer.articles import added_drafts, article_files
 
     file = Path(path)
     return added_drafts.checked(article_files.read_article(file), where=file.name)
@@ -67,8 +67,8 @@ def articles_of(path: str) -> Sequence[Illustrated]:
 def _made(
     articles: Sequence[Illustrated], account: Account, *, engine: Engine, wechat: WeChat
 ) -> str:
-    from producer.articles import added_drafts  # noqa: PLC0415 - as above
-    from producer.wiring.wechat_uploads import Uploads  # noqa: PLC0415
+    from producer.articles import added_drafts
+    from producer.wiring.wechat_uploads import Uploads
 
     added = added_drafts.add(
         account, articles, engine=engine, wechat=wechat, uploader=Uploads(wechat)
@@ -81,9 +81,11 @@ def _found(title: str, account: Account, *, wechat: WeChat) -> str:
     if len(found) != 1:
         name = "several" if found else "none"
         raise InputError(
-            f"error.launch.drafts_{name}", title=one_line(title.strip()), account=account.name,
+            f"error.launch.drafts_{name}",
+            title=one_line(title.strip()),
+            account=account.name,
             ids=[one.media_id for one in found],
-        )  # fmt: skip
+        )
     return found[0].media_id
 
 
@@ -96,6 +98,6 @@ def _made_since(
 
 
 def _titled(title: str, account: Account, *, wechat: WeChat) -> Sequence[Draft]:
-    from producer import draft_box  # noqa: PLC0415 - as above
+    from producer import draft_box
 
     return draft_box.titled(wechat, account, title.strip())[1]

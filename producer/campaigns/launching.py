@@ -111,9 +111,11 @@ def prepared(
         if template.agreed is not None:
             terms = replace(terms, cooling_off=template.agreed.kept_back(ready.people))
         yield PreparedLaunch(
-            order=parsed.order, ready=replace(ready, terms=terms), size=size,
+            order=parsed.order,
+            ready=replace(ready, terms=terms),
+            size=size,
             doubts=list(_doubts(ready, taken, template.agreed, size=size)),
-        )  # fmt: skip
+        )
 
 
 def _parsed(
@@ -123,9 +125,12 @@ def _parsed(
     # A broadcast that nobody got keeps its key.
     key = f"{launch.key}:{launch.broadcast_id}" if launch.broadcast_id else launch.key
     parsed = parsed_request(
-        shape.parse(template.request), key=key, who=_who(taken), settings=door.settings,
+        shape.parse(template.request),
+        key=key,
+        who=_who(taken),
+        settings=door.settings,
         waiting_since=launch.released_at or launch.due_at,
-    )  # fmt: skip
+    )
     terms = parsed.order.terms
     terms = replace(
         terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by

@@ -134,9 +134,16 @@ class Campaigns:
         the held run may have been sent before the database was restored, and is to go.
         """
         return asked_runs.run_for_program(
-            self.door, self.get(name), key=key, due=due, edited=edited, again=again,
-            maybe_sent=maybe_sent, who=self.who, wake=self.wake,
-        )  # fmt: skip
+            self.door,
+            self.get(name),
+            key=key,
+            due=due,
+            edited=edited,
+            again=again,
+            maybe_sent=maybe_sent,
+            who=self.who,
+            wake=self.wake,
+        )
 
     def rehearse(self, name: str) -> Sequence[Message]:
         """Return what would keep the next run from going as it is meant; nothing is sent.
@@ -144,7 +151,7 @@ class Campaigns:
         WeChat is asked. Raises InputError where no run is to come, or where it reads files.
         """
         # WeChat's client, which few programs need.
-        from producer.wiring.wechat import (  # noqa: PLC0415
+        from producer.wiring.wechat import (
             ClientChecks,
             QuotaWithReason,
             WeChat,

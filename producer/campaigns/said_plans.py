@@ -43,9 +43,15 @@ _PER_CENT: Final = re.compile(r"(\d{1,4})\s*%?")
 #: Of the request of each run.
 _OF_A_RUN: Final = frozenset(SendRequest.model_fields) - {"account", "at", "late_by"}
 #: Another audience has its own.
-_NARROWING: Final = frozenset({
-    "exclude", "only_current", "sample", "with_tag", "ignore_suppression",
-})  # fmt: skip
+_NARROWING: Final = frozenset(
+    {
+        "exclude",
+        "only_current",
+        "sample",
+        "with_tag",
+        "ignore_suppression",
+    }
+)
 
 
 def check_name(name: str) -> None:
@@ -87,7 +93,7 @@ def plan_of(
         schedule=_schedule(said, schedule, now=now, by_person=person is not None),
         policy=_policy(said, policy),
         template=_template(said, account, template, person=person or ByPerson()),
-    )  # fmt: skip
+    )
     refuse_what_is_not_so(_first_run(plan, settings, now=now), settings=settings, engine=engine)
     if person is None and next(plan.schedule.after(now), now) - now > due_times.FAR:
         raise InputError("error.campaign.far", field="at" if plan.schedule.at else "cron")
@@ -165,9 +171,11 @@ def _schedule(
     found = replace(known, zone=zone, first=first, last=last)
     if found.at is not None and (said.first or said.last or said.exceptions):
         raise InputError(
-            "error.usage.belongs_to", option="--from, --until, --except", needed="--cron",
+            "error.usage.belongs_to",
+            option="--from, --until, --except",
+            needed="--cron",
             field="from" if said.first else "until" if said.last else "except",
-        )  # fmt: skip
+        )
     for field, day in _said_days(said, found, now):
         with about(field):
             due_times.check_day(day, here)
@@ -227,9 +235,12 @@ def _policy(said: CampaignMembers, old: Policy) -> Policy:
         if word is not None and word not in set(kind):
             known = ", ".join(kind)
             raise InputError(
-                "error.campaign.word", field=name, option=f"--{name}", text=one_line(word)[:_SHOWN],
+                "error.campaign.word",
+                field=name,
+                option=f"--{name}",
+                text=one_line(word)[:_SHOWN],
                 known=known,
-            )  # fmt: skip
+            )
         given |= {} if word is None else {name: kind(word)}
     if said.size_brake is not None:
         given["size_brake"] = _per_cent(said.size_brake)

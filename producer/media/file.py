@@ -51,9 +51,10 @@ def read(path: Path, kind: MediaKind | None = None, *, permanent: bool = False) 
     limit = LIMITS[MediaKind.VIDEO if wanted is MediaKind.MPVIDEO else wanted]
     allowed = limit.permanent if permanent else limit.formats
     facts: dict[str, object] = {
-        "path": path, "kind": Message(f"media_kind.{wanted}"),
+        "path": path,
+        "kind": Message(f"media_kind.{wanted}"),
         "known": ", ".join(one.value.upper() for one in allowed),
-    }  # fmt: skip
+    }
     if found is None:
         raise MediaError("error.media.unknown_format_of", **facts)
     if found not in allowed:
@@ -137,14 +138,16 @@ def _format(data: bytes) -> MediaFormat | None:
 
 
 _PILLOWS: Final = {
-    MediaFormat.JPEG: "JPEG", MediaFormat.PNG: "PNG", MediaFormat.GIF: "GIF",
+    MediaFormat.JPEG: "JPEG",
+    MediaFormat.PNG: "PNG",
+    MediaFormat.GIF: "GIF",
     MediaFormat.BMP: "BMP",
-}  # fmt: skip
+}
 
 
 def picture_size(data: bytes, found: MediaFormat, *, path: Path) -> tuple[int, int]:
     """Return width and height in pixels. Raises MediaError for one that cannot be shown."""
-    from PIL import Image  # noqa: PLC0415 - 20 MB, for who sends pictures alone
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
@@ -183,7 +186,7 @@ def sound_seconds(data: bytes, found: MediaFormat, *, path: Path) -> float:
 
 
 def _tagged(data: bytes, found: MediaFormat) -> float | None:
-    from tinytag import TinyTag, TinyTagException  # noqa: PLC0415 - for who sends these alone
+    from tinytag import TinyTag, TinyTagException
 
     try:
         tag = TinyTag.get(f"file.{found.value}", file_obj=io.BytesIO(data))
@@ -261,9 +264,12 @@ def with_files(
     if not files and not uploaded:
         return content
     return ContentWithFiles(
-        msgtype=content.msgtype, canonical=content.canonical, notices=content.notices, files=files,
+        msgtype=content.msgtype,
+        canonical=content.canonical,
+        notices=content.notices,
+        files=files,
         uploaded=uploaded,
-    )  # fmt: skip
+    )
 
 
 def of_files(value: Mapping[str, Any], files: Iterable[LocalFile]) -> Content:
@@ -305,12 +311,16 @@ def kept(content: Content) -> list[KeptFile]:
     files = content.uploaded if isinstance(content, ContentWithFiles) else {}
     return [
         KeptFile(
-            media_id=media_id, kind=file.kind, permanent=file.permanent, format=file.format,
-            name=file.path.name, data=file.data,
+            media_id=media_id,
+            kind=file.kind,
+            permanent=file.permanent,
+            format=file.format,
+            name=file.path.name,
+            data=file.data,
         )
         for media_id, file in files.items()
         if media.is_mortal(file.kind, permanent=file.permanent)
-    ]  # fmt: skip
+    ]
 
 
 def refuse_what_no_file_has(content: Content) -> None:

@@ -61,9 +61,12 @@ class UploadCache:
     ) -> Media | None:
         """Return the upload of *file* that lives long enough, or is one of *dead*, if any."""
         found = ledger_media.of_file(
-            self._engine, self._account, kind=file.kind, permanent=file.permanent,
+            self._engine,
+            self._account,
+            kind=file.kind,
+            permanent=file.permanent,
             fingerprint=_fingerprint(file, words),
-        )  # fmt: skip
+        )
         until = max(found.now, self._at or found.now) + self._lasting
         reused = (one for one in found.media if one.media_id in dead)
         living = [one for one in found.media if one.lives(until)]
@@ -92,10 +95,16 @@ class UploadCache:
             media_id, url = uploader.upload(self._account, file, words)
         failpoint(Point.MEDIA_UPLOADED)
         return ledger_media.remember(
-            self._engine, self._account, kind=file.kind, permanent=file.permanent,
+            self._engine,
+            self._account,
+            kind=file.kind,
+            permanent=file.permanent,
             fingerprint=_fingerprint(file, words),
-            name=file.path.name, size=len(file.data), media_id=media_id, url=url,
-        )  # fmt: skip
+            name=file.path.name,
+            size=len(file.data),
+            media_id=media_id,
+            url=url,
+        )
 
     def _mass_video(self, file: LocalFile, uploader: Uploader, words: VideoWords) -> str:
         """Return the id of a mass video, of a video that is uploaded anew if WeChat lost it."""
@@ -223,9 +232,11 @@ def _good(
     own = next((one for one in named if one.appid == account.appid), None)
     if own is None:
         raise MediaError(
-            "error.media.other_account", media_id=named[0].media_id, account=account.name,
+            "error.media.other_account",
+            media_id=named[0].media_id,
+            account=account.name,
             other=named[0].account,
-        )  # fmt: skip
+        )
     if own.kind not in kinds:
         raise _of_other_kind(own, wanted=kinds[0] if kinds else None)
     if own.expires_at is not None and own.expires_at <= now:
@@ -237,8 +248,10 @@ def _good(
 
 def _of_other_kind(one: Media, *, wanted: MediaKind | None) -> MediaError:
     facts = {
-        "media_id": one.media_id, "name": one.name, "kind": Message(f"media_kind.{one.kind}"),
-    }  # fmt: skip
+        "media_id": one.media_id,
+        "name": one.name,
+        "kind": Message(f"media_kind.{one.kind}"),
+    }
     if wanted is None:
         return MediaError("error.media.no_article", **facts)
     if (one.kind, wanted) == (MediaKind.VIDEO, MediaKind.MPVIDEO):

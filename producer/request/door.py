@@ -74,11 +74,16 @@ class SubmitService:
         found = parsed_request(request, key=key, who=who, settings=self.settings)
         order, text = found.order, request.model_dump_json(exclude_defaults=True)
         body = submission.Body(
-            account=order.account, key=order.key, content=order.content.canonical,
-            content_digest=order.content.digest, msgtype=order.content.msgtype,
-            audience=OpenIDs(digest=""), selection=order.selection,
-            scheduled_at=order.scheduled_at, options=order.options,
-        )  # fmt: skip
+            account=order.account,
+            key=order.key,
+            content=order.content.canonical,
+            content_digest=order.content.digest,
+            msgtype=order.content.msgtype,
+            audience=OpenIDs(digest=""),
+            selection=order.selection,
+            scheduled_at=order.scheduled_at,
+            options=order.options,
+        )
         existing = awaited_lists.find(self.engine, body)
         if existing is not None:
             # Whatever changed since: a repeat is answered as the first one was.
@@ -86,9 +91,13 @@ class SubmitService:
         self._refuse_past(order)
         self._today(found)()
         return awaited_lists.reserve(
-            self.engine, body, request=text, who=who, title=order.terms.title,
+            self.engine,
+            body,
+            request=text,
+            who=who,
+            title=order.terms.title,
             notify_url=order.terms.notify_url or order.account.notify_url,
-        )  # fmt: skip
+        )
 
     def _refuse_past(self, order: Order) -> None:
         if order.scheduled_at is not None:
@@ -131,9 +140,14 @@ class SubmitService:
         is_person = self.reader is Reader.PERSON
         others = self.settings.accounts() if is_person else ()
         return prepare(
-            found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found),
-            reader=self.reader, others=[one for one in others if one != found.order.account.name],
-        )  # fmt: skip
+            found.order,
+            whom,
+            engine=self.engine,
+            quota=self.quota,
+            today=self._today(found),
+            reader=self.reader,
+            others=[one for one in others if one != found.order.account.name],
+        )
 
     def _today(self, found: ParsedRequest) -> Callable[[], None]:
         return partial(refuse_what_is_not_so, found, settings=self.settings, engine=self.engine)
@@ -184,9 +198,12 @@ def _with_draft(prepared: Prepared, looks: WeChatChecks) -> Prepared:
     notices = found.content.notices[len(content.notices) :]
     title = found.title if prepared.terms.title is None else prepared.terms.title
     return replace(
-        prepared, content=found.content, body=replace(body, draft=found.draft),
-        terms=replace(prepared.terms, title=title), notices=(*prepared.notices, *notices),
-    )  # fmt: skip
+        prepared,
+        content=found.content,
+        body=replace(body, draft=found.draft),
+        terms=replace(prepared.terms, title=title),
+        notices=(*prepared.notices, *notices),
+    )
 
 
 def refuse_closed(one: KeptLetter) -> None:

@@ -105,9 +105,12 @@ def letter(source: LetterSource, reason: Message, *, text: str, value: object) -
     *value*: None where nothing could be read.
     """
     return Letter(
-        source=source, body=text, reason=reason, key=named(value, KEY),
+        source=source,
+        body=text,
+        reason=reason,
+        key=named(value, KEY),
         account=named(value, "account"),
-    )  # fmt: skip
+    )
 
 
 def named(value: object, name: str) -> str | None:

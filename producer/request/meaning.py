@@ -87,13 +87,17 @@ def parsed_request(
     account = settings.account(request.account)
     refuse_wrong_audience(request, account.name)
     order = Order(
-        account=account, content=content_of(request, limit=contents.MOST_BYTES),
+        account=account,
+        content=content_of(request, limit=contents.MOST_BYTES),
         key=checked_key(key),
         scheduled_at=None if request.at is None else parse_at(request.at),
         selection=_selection(request, account, key=key),
         terms=Terms(
-            who=who, again=request.again, spread_days=request.spread_days,
-            priority=request.priority, batch_size=settings.batch_size,
+            who=who,
+            again=request.again,
+            spread_days=request.spread_days,
+            priority=request.priority,
+            batch_size=settings.batch_size,
             title=None if request.title is None else checked_title(request.title),
             late_by=settings.late_by
             if request.late_by is None
@@ -102,7 +106,7 @@ def parsed_request(
             waiting_since=waiting_since,
         ),
         options=_options(request, account, settings=settings),
-    )  # fmt: skip
+    )
     return ParsedRequest(request=request, order=order, target=_target(request))
 
 
@@ -202,11 +206,13 @@ def _selection(request: Request, account: Account, *, key: str) -> Selection:
     return Selection(
         exclude=exclusions_of(request),
         only_current=request.only_current,
-        sample=None if request.sample is None else Sample(
+        sample=None
+        if request.sample is None
+        else Sample(
             size=checked_size_of(request.sample), seed=seed_of(appid=account.appid, key=key)
         ),
         ignore_suppression=request.ignore_suppression,
-    )  # fmt: skip
+    )
 
 
 def exclusions_of(request: Request) -> tuple[Exclusion, ...]:

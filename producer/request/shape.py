@@ -100,9 +100,12 @@ class Receiver(_Object):
 
 
 _KINDS: Final[Mapping[str, type[_Object]]] = {
-    "openids": OpenIDList, "followers": FollowerList, "tag_id": TagMembers, "to_all": ToAll,
+    "openids": OpenIDList,
+    "followers": FollowerList,
+    "tag_id": TagMembers,
+    "to_all": ToAll,
     "upload": ListToCome,
-}  # fmt: skip
+}
 
 
 def _kind(value: object) -> str | None:

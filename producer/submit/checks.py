@@ -69,9 +69,12 @@ def listed_tags(body: Body, all_tags: Sequence[ListedTag]) -> list[ListedTag]:
     for tag_id in named_tags(body):
         if tag_id not in by_id:
             raise InputError(
-                "error.tag.unknown" if all_tags else "error.tag.none", tag=tag_id,
-                field=_field(body, tag_id), account=body.account.name, tags=_names(all_tags),
-            )  # fmt: skip
+                "error.tag.unknown" if all_tags else "error.tag.none",
+                tag=tag_id,
+                field=_field(body, tag_id),
+                account=body.account.name,
+                tags=_names(all_tags),
+            )
     return [by_id[tag_id] for tag_id in named_tags(body)]
 
 
@@ -185,8 +188,9 @@ def count_sendalls(engine: Engine, body: Body, *, now: datetime) -> SendallCount
         sent=at_wechat.sendalls_accepted(engine, account.name, allowance, at=at),
         to_come=at_wechat.sendalls_to_come(engine, account.name, allowance, at=at),
         in_doubt=at_wechat.sendalls_in_doubt(engine, account.name, allowance, at=at),
-        allowance=allowance, at=at,
-    )  # fmt: skip
+        allowance=allowance,
+        at=at,
+    )
 
 
 def used_up(body: Body, count: SendallCount) -> Iterator[Message]:
@@ -204,8 +208,11 @@ def used_up(body: Body, count: SendallCount) -> Iterator[Message]:
         return
     period = "month" if allowance.a_month else "day"
     facts: dict[str, object] = {
-        "account": body.account.name, "n": sent, "most": allowance.most, "month": count.month,
-    }  # fmt: skip
+        "account": body.account.name,
+        "n": sent,
+        "most": allowance.most,
+        "month": count.month,
+    }
     if sent + more >= allowance.most:
         if more:
             facts["more"] = more
@@ -235,9 +242,11 @@ def refuse_what_lists_nobody(
         raise problem from None
     if report.account != account.name:
         raise InputError(
-            "error.exclude.other_account", id=broadcast_id, other=report.account,
+            "error.exclude.other_account",
+            id=broadcast_id,
+            other=report.account,
             account=account.name,
-        )  # fmt: skip
+        )
     if report.path is SendPath.SENDALL:
         raise InputError("error.exclude.no_list", id=broadcast_id)
     if report.phase is Phase.UPLOADING:
@@ -266,7 +275,7 @@ def _apart(one: str, other: str) -> int:
 
 def list_overlaps(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> ListOverlaps:
     """Return the ledger's facts for an operator; *chunks* are the list of *body*."""
-    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+    from models.ledger.submit import overlaps
 
     known = overlaps.list_overlaps(engine, body, chunks)
     return replace(known, uncounted=overlaps.uncounted(engine, body, by_list=True))
@@ -274,15 +283,18 @@ def list_overlaps(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]
 
 def overlaps_without_list(engine: Engine, body: submission.Body) -> ListOverlaps:
     """Return the ledger's facts for an operator where only WeChat knows who gets it."""
-    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+    from models.ledger.submit import overlaps
 
     uncounted = overlaps.uncounted(engine, body, by_list=False)
     # Whoever gets those is left out of this one.
     excluded = {one.value for one in body.selection.exclude if one.kind is Excluded.BROADCAST}
     return ListOverlaps(
-        today=0, today_ids=[], earlier=[], to_come=[],
+        today=0,
+        today_ids=[],
+        earlier=[],
+        to_come=[],
         uncounted=[one for one in uncounted if one.id not in excluded],
-    )  # fmt: skip
+    )
 
 
 def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]:
@@ -298,7 +310,7 @@ def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]
 
 def earlier(engine: Engine, body: submission.Body, *, moment: datetime) -> Sequence[Any]:
     """Find earlier broadcasts that went out in part; :func:`notices` counts who got them."""
-    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+    from models.ledger.submit import overlaps
 
     return overlaps.earlier(engine, body, moment=moment)
 
@@ -315,7 +327,7 @@ def notices(
 
     *found*: by :func:`earlier`.
     """
-    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+    from models.ledger.submit import overlaps
 
     for one in overlaps.counted(engine, body, found, chunks=chunks):
         # Of another list the rest is none of this one's followers.
@@ -323,9 +335,13 @@ def notices(
         name = "notice.submit.overlap" if commands else "notice.submit.overlap_no_rest"
         yield Message(
             name if one.same_list else "notice.submit.overlap_other_list",
-            count=one.followers, planned=planned, id=one.id, at=one.started_at,
-            commands=" && ".join(commands), file=reports.REST_FILE,
-        )  # fmt: skip
+            count=one.followers,
+            planned=planned,
+            id=one.id,
+            at=one.started_at,
+            commands=" && ".join(commands),
+            file=reports.REST_FILE,
+        )
 
 
 #: OpenIDs that are looked up, drawn evenly from the list.
@@ -362,9 +378,14 @@ class ListOwner:
         """The figures, in one sentence."""
         name = "list_owner.unknown" if self.other is None else "list_owner.other"
         return Message(
-            name, account=self.account, planned=self.planned, looked_up=self.looked_up,
-            known=self.known, other=self.other, known_to_other=self.known_to_other,
-        )  # fmt: skip
+            name,
+            account=self.account,
+            planned=self.planned,
+            looked_up=self.looked_up,
+            known=self.known,
+            other=self.other,
+            known_to_other=self.known_to_other,
+        )
 
 
 def doubtful(
@@ -374,7 +395,7 @@ def doubtful(
 
     None also where no whole pass shows the followers of any of them.
     """
-    from models.ledger.followers import followers  # noqa: PLC0415 - numpy
+    from models.ledger.followers import followers
 
     planned, looked_up = audience.planned, min(LOOKED_UP, audience.planned)
     places = (planned * n // looked_up for n in range(looked_up))
@@ -387,6 +408,11 @@ def doubtful(
     if known is None and other is None:
         return None
     return ListOwner(
-        account=account, planned=planned, looked_up=looked_up, known=known or 0, other=other,
-        known_to_other=theirs, digest=audience.digest,
-    )  # fmt: skip
+        account=account,
+        planned=planned,
+        looked_up=looked_up,
+        known=known or 0,
+        other=other,
+        known_to_other=theirs,
+        digest=audience.digest,
+    )

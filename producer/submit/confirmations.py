@@ -16,6 +16,11 @@ def refuse_unconfirmed(owner: ListOwner | None, confirmed: Collection[str]) -> N
     if owner is None or not owner.must_be_confirmed or owner.id in confirmed:
         return
     raise ConfirmationRequiredError(
-        "error.confirm.list_owner", field="confirm", id=owner.id, account=owner.account,
-        planned=owner.planned, looked_up=owner.looked_up, known=owner.known,
-    )  # fmt: skip
+        "error.confirm.list_owner",
+        field="confirm",
+        id=owner.id,
+        account=owner.account,
+        planned=owner.planned,
+        looked_up=owner.looked_up,
+        known=owner.known,
+    )

@@ -113,7 +113,7 @@ class Narrowing:
             return False
         if isinstance(audience, Followers):
             return True
-        from models.ledger.plan import removals  # noqa: PLC0415 - numpy
+        from models.ledger.plan import removals
 
         return removals.leaves_out(self.engine, self.account.name, self.selection)
 
@@ -136,11 +136,12 @@ class Narrowing:
             raise self._too_few(counts, left=left, people=people)
         used = isinstance(self.wanted.audience, Followers) or self.selection.only_current
         return Estimate(
-            left_out={reason: n for reason, n in counts.items() if n}, left=left,
+            left_out={reason: n for reason, n in counts.items() if n},
+            left=left,
             synced_at=self._synced_at() if used else None,
             at_most=self._is_at_most(),
             before_sample=None if self.selection.sample is None else people,
-        )  # fmt: skip
+        )
 
     def _with_tag(self, left: int, tagged: Tagged | None) -> int:
         audience = self.wanted.audience
@@ -175,8 +176,8 @@ class Narrowing:
 
         See :attr:`Estimate.counted`.
         """
-        from broadcast.rules.plan import leaving  # noqa: PLC0415 - numpy
-        from broadcast.sorted_openids import packed  # noqa: PLC0415
+        from broadcast.rules.plan import leaving
+        from broadcast.sorted_openids import packed
 
         pieces, sample = self._left(), self.selection.sample
         if sample is not None and not self._is_at_most():
@@ -192,7 +193,7 @@ class Narrowing:
     def _unplanned(self) -> Sequence[str]:
         if not any(one.kind is Excluded.BROADCAST for one in self.selection.exclude):
             return ()
-        from models.ledger.plan import removals  # noqa: PLC0415 - numpy
+        from models.ledger.plan import removals
 
         return removals.unplanned(self.engine, self.selection)
 
@@ -202,26 +203,26 @@ class Narrowing:
         return with_tag or any(one.kind is Excluded.TAG for one in self.selection.exclude)
 
     def _synced_at(self) -> datetime | None:
-        from models.ledger.followers import followers  # noqa: PLC0415 - numpy
+        from models.ledger.followers import followers
 
         newest = followers.newest(self.engine, self.account.name)
         return None if newest is None else newest.started_at
 
     def _parts(self) -> Iterator[list[tuple[str, IDs]]]:
-        from broadcast.rules.plan import leaving  # noqa: PLC0415 - numpy
+        from broadcast.rules.plan import leaving
 
         return leaving.parts(self._people(), self._removals())
 
     def _people(self) -> Iterable[IDs]:
-        from broadcast.sorted_openids import unpacked  # noqa: PLC0415 - numpy
-        from models.ledger.plan import subtract  # noqa: PLC0415
+        from broadcast.sorted_openids import unpacked
+        from models.ledger.plan import subtract
 
         if isinstance(self.wanted.audience, Followers):
             return subtract.followed(self.engine, self.account.name)
         return (unpacked(chunk.packed) for chunk in self.wanted.chunks())
 
     def _removals(self) -> list[Removal]:
-        from models.ledger.plan import removals  # noqa: PLC0415 - numpy
+        from models.ledger.plan import removals
 
         files = [(chunk.packed for chunk in one.chunks()) for one in self.files]
         given = removals.CallerLists(files=files, unplanned=self._unplanned())

@@ -128,8 +128,10 @@ def refuse_what_is_not_ahead(at: datetime, *, now: datetime, machine_now: dateti
         raise InputError("error.at.past", at=_local(at))
     raise InputError(
         "error.at.past_slow" if off < timedelta(0) else "error.at.past_fast",
-        at=_local(at), now=_local(now, "%Y-%m-%d %H:%M:%S"), off=_span(abs(off)),
-    )  # fmt: skip
+        at=_local(at),
+        now=_local(now, "%Y-%m-%d %H:%M:%S"),
+        off=_span(abs(off)),
+    )
 
 
 def _local(moment: datetime, form: str = "%Y-%m-%d %H:%M") -> str:
@@ -179,17 +181,23 @@ def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
 def _of_list(given: openid_list.OpenIDs, *, largest: int) -> StoredAudience:
     sizes = list(cut.cut(given.planned, largest))
     figures = Figures(
-        read=given.read, malformed=given.malformed.count, duplicate=given.duplicate.count,
-        planned=given.planned, calls=len(sizes),
+        read=given.read,
+        malformed=given.malformed.count,
+        duplicate=given.duplicate.count,
+        planned=given.planned,
+        calls=len(sizes),
         samples={
             "malformed": (given.malformed.count, given.malformed.sample),
             "duplicate": (given.duplicate.count, given.duplicate.sample),
         },
-    )  # fmt: skip
+    )
     return StoredAudience(
-        audience=OpenIDs(digest=given.digest), figures=figures, sizes=sizes,
-        notices=_doubtful(given), listed=given,
-    )  # fmt: skip
+        audience=OpenIDs(digest=given.digest),
+        figures=figures,
+        sizes=sizes,
+        notices=_doubtful(given),
+        listed=given,
+    )
 
 
 def _doubtful(given: openid_list.OpenIDs) -> tuple[Message, ...]:

@@ -144,9 +144,12 @@ def prepare(
     wanted = stored_audience_of(whom, largest=order.terms.batch_size)
     body = _body(order, wanted)
     narrowing = Narrowing(
-        engine=engine, account=order.account, wanted=wanted, selection=order.selection,
+        engine=engine,
+        account=order.account,
+        wanted=wanted,
+        selection=order.selection,
         files=order.excluded,
-    )  # fmt: skip
+    )
     with shared_snapshot(engine):
         look = submits.look_up_key(engine, body)
         prepared = _begun(order, wanted, body=body, look=look)
@@ -180,11 +183,17 @@ def _begun(
 ) -> Prepared:
     """Return an order as the first look at the ledger found it."""
     return Prepared(
-        body=body, wanted=wanted, terms=order.terms, excluded=order.excluded,
-        now=look.now, existing=look.existing, proof=None, quota=None,
+        body=body,
+        wanted=wanted,
+        terms=order.terms,
+        excluded=order.excluded,
+        now=look.now,
+        existing=look.existing,
+        proof=None,
+        quota=None,
         notices=(*order.content.notices, *wanted.notices),
         content=order.content,
-    )  # fmt: skip
+    )
 
 
 def _with_owner(prepared: Prepared, owner: ListOwner | None, *, reader: Reader) -> Prepared:
@@ -329,8 +338,15 @@ def _with_overlaps(
 
 def _body(order: Order, wanted: StoredAudience) -> submission.Body:
     return submission.Body(
-        account=order.account, key=checked_key(order.key), content=order.content.canonical,
-        content_digest=order.content.digest, msgtype=order.content.msgtype,
-        audience=wanted.audience, selection=order.selection, scheduled_at=order.scheduled_at,
-        draft=order.draft, options=order.options, reserved=order.reserved,
-    )  # fmt: skip
+        account=order.account,
+        key=checked_key(order.key),
+        content=order.content.canonical,
+        content_digest=order.content.digest,
+        msgtype=order.content.msgtype,
+        audience=wanted.audience,
+        selection=order.selection,
+        scheduled_at=order.scheduled_at,
+        draft=order.draft,
+        options=order.options,
+        reserved=order.reserved,
+    )

@@ -90,10 +90,14 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
         reserved = prepared.body.reserved
         if reserved is None and _is_short(prepared):
             whole = submits.store(
-                engine, prepared.body, prepared.wanted.chunks(), figures=prepared.figures,
-                terms=prepared.terms, quota=prepared.quota,
+                engine,
+                prepared.body,
+                prepared.wanted.chunks(),
+                figures=prepared.figures,
+                terms=prepared.terms,
+                quota=prepared.quota,
                 reporter=broadcast_reports.of_new if reported else None,
-            )  # fmt: skip
+            )
             broadcast_id, published, report = whole.id, whole.published, whole.report
         elif reserved is None:
             broadcast_id, published = _publish(prepared, engine=engine)
@@ -108,10 +112,15 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
         # What waits for its time is launched by beat.
         notices = _wake(waker, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
-        proof=published.proof, notices=(*prepared.notices, *notices), report=report,
+        id=broadcast_id,
+        created=True,
+        scheduled=published.scheduled,
+        now=published.now,
+        proof=published.proof,
+        notices=(*prepared.notices, *notices),
+        report=report,
         cooling_off_until=published.cooling_off_until,
-    )  # fmt: skip
+    )
 
 
 def _is_short(prepared: Prepared) -> bool:
@@ -135,9 +144,13 @@ def _publish(prepared: Prepared, *, engine: Engine) -> tuple[str, submission.Pub
             uploads.keep_file(engine, broadcast_id, kept(prepared.content))
         failpoint(Point.SUBMIT_STORED)
         published = submits.publish(
-            engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
+            engine,
+            broadcast_id,
+            prepared.body,
+            figures=prepared.figures,
+            terms=prepared.terms,
             quota=prepared.quota,
-        )  # fmt: skip
+        )
     return broadcast_id, published
 
 
@@ -151,9 +164,14 @@ def _publish_awaited(
         uploads.add_chunks(engine, broadcast_id, prepared.wanted.chunks(), fence=fence)
         failpoint(Point.SUBMIT_STORED)
         return submits.publish(
-            engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
-            quota=prepared.quota, fence=fence,
-        )  # fmt: skip
+            engine,
+            broadcast_id,
+            prepared.body,
+            figures=prepared.figures,
+            terms=prepared.terms,
+            quota=prepared.quota,
+            fence=fence,
+        )
     except BaseException:
         # With the database away the next try takes over once this one has been silent for long.
         with contextlib.suppress(DatabaseAwayError):
@@ -184,17 +202,25 @@ def _submitted_before(
         report = broadcast_reports.report(engine, broadcast_id, whole=False)
     except UnknownIdError:
         return Submitted(
-            id=broadcast_id, created=False, scheduled=False, now=prepared.now, proof=None,
+            id=broadcast_id,
+            created=False,
+            scheduled=False,
+            now=prepared.now,
+            proof=None,
             notices=prepared.notices,
-        )  # fmt: skip
+        )
     notices = tuple[Message, ...]()
     scheduled = report.state is BroadcastState.SCHEDULED
     if report.phase is Phase.PLANNING and not scheduled:
         notices = _wake(waker, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, scheduled=scheduled, now=report.now, proof=None,
+        id=broadcast_id,
+        created=False,
+        scheduled=scheduled,
+        now=report.now,
+        proof=None,
         notices=(*prepared.notices, *notices),
-    )  # fmt: skip
+    )
 
 
 def _wake(waker: Waker, broadcast_id: str) -> tuple[Message, ...]:

@@ -32,7 +32,7 @@ class StoreParts:
     @built_once
     def settings(self) -> Settings:
         """The settings. Raises SettingsError naming a wrong value."""
-        from broadcast.settings.program_settings import Settings  # noqa: PLC0415
+        from broadcast.settings.program_settings import Settings
 
         return Settings.load()
 
@@ -42,7 +42,7 @@ class StoreParts:
 
         Raises SchemaError, DatabaseAwayError, SettingsError.
         """
-        from models import schema  # noqa: PLC0415
+        from models import schema
 
         schema.check_present(self.settings.database())
         schema.check(self.engine_to_upgrade)
@@ -51,13 +51,13 @@ class StoreParts:
     @built_once
     def engine_to_upgrade(self) -> Engine:
         """The engine whatever schema is there. Raises SettingsError."""
-        from models.engine import open_engine  # noqa: PLC0415
+        from models.engine import open_engine
 
         return open_engine(self.settings.database(), pool_size=self.connections)
 
     @built_once
     def waker(self) -> CeleryWaker:
         """The way to call a worker; it connects when it wakes."""
-        from producer.waking import CeleryWaker  # noqa: PLC0415
+        from producer.waking import CeleryWaker
 
         return CeleryWaker(self.settings.celery_broker_url)

@@ -85,9 +85,11 @@ class WeChat:
         by_appid = {account.appid: account for account in self._settings.accounts().values()}
         clients = {appid: self._client(account.api_base) for appid, account in by_appid.items()}
         return TokenService(
-            self.redis, ClientTokenFetcher(by_appid, clients), keys=self._keys,
+            self.redis,
+            ClientTokenFetcher(by_appid, clients),
+            keys=self._keys,
             on_drift=lambda appid: self._on_drift(by_appid[appid]),
-        )  # fmt: skip
+        )
 
     @built_once
     def limiter(self) -> Limiter:
@@ -206,9 +208,10 @@ class WeChat:
         """Yield which media_ids of a content WeChat has not (any more). Raises as :meth:`quota`."""
         # No page says that WeChat shows what media/uploadvideo made.
         media_ids = [
-            one for one, kind in used(content)
+            one
+            for one, kind in used(content)
             if kind is not MediaKind.MPVIDEO and not one.startswith(STAND_IN)
-        ]  # fmt: skip
+        ]
         if article := content.get("mpnews"):
             media_ids += [article["media_id"]] * (self.draft(account, article["media_id"]) is None)
         for media_id in media_ids:
@@ -229,7 +232,7 @@ class WeChat:
     def members(self, account: Account, tag_id: int) -> Iterator[bytes]:
         """Yield the packed OpenIDs of those who have a tag, sorted. Raises as :meth:`quota`."""
         # numpy costs 0.1 s, which most commands should not pay.
-        from broadcast.wechat_account import tags  # noqa: PLC0415
+        from broadcast.wechat_account import tags
 
         with self.answering(account):
             yield from tags.members(self.client(account), tag_id)
@@ -322,9 +325,13 @@ def _quota_of(answer: Quota) -> proof.Quota:
 def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
     if isinstance(error, APIError):
         return WeChatRefusedError(
-            "error.wechat.refused", account=account.name, endpoint=error.endpoint,
-            errcode=error.errcode, errmsg=error.errmsg, rid=error.rid or "-",
-        )  # fmt: skip
+            "error.wechat.refused",
+            account=account.name,
+            endpoint=error.endpoint,
+            errcode=error.errcode,
+            errmsg=error.errmsg,
+            rid=error.rid or "-",
+        )
     reason: Message | str = str(error)
     if isinstance(error, TransportError):
         reason = Message(f"transport.{error.kind}")

@@ -80,9 +80,11 @@ class Exchange:
         """Execute the same request later, as a call of its own whose reply nobody gets."""
         await asyncio.sleep(after_s)
         record = self.world.journal.begin(
-            method=self.record.method, path=self.endpoint.path, mass=self.endpoint.mass,
+            method=self.record.method,
+            path=self.endpoint.path,
+            mass=self.endpoint.mass,
             appid=self.record.appid,
-        )  # fmt: skip
+        )
         record.fault = f"{self.record.fault}, again"
         again = Exchange(self.world, self.endpoint, self.request, record, self.body)
         try:

@@ -59,19 +59,24 @@ def start_system(tmp_path: Path, valkey: Valkey) -> Iterator[StartSystem]:
             **settings: str,
         ) -> System:
             known = [
-                SimulatedAccount(name=f"account{n}" if accounts > 1 else "default",
-                                 appid=f"wx{n:016d}")
+                SimulatedAccount(
+                    name=f"account{n}" if accounts > 1 else "default", appid=f"wx{n:016d}"
+                )
                 for n in range(1, accounts + 1)
-            ]  # fmt: skip
+            ]
             simulator = stack.enter_context(
                 Simulator(known, followers=followers, latency_ms=latency_ms)
             )
             for account in known:
                 simulator.change_account(account.appid, **UNLIMITED)
             system = System(
-                tmp_path, valkey=valkey, simulator=simulator, database_url=database_url,
-                settings=settings, account_lines=account_lines,
-            )  # fmt: skip
+                tmp_path,
+                valkey=valkey,
+                simulator=simulator,
+                database_url=database_url,
+                settings=settings,
+                account_lines=account_lines,
+            )
             return stack.enter_context(system)
 
         yield start

@@ -104,10 +104,12 @@ class Site:
                 folder = self.folder / f"case{n}"
                 folder.mkdir()
                 made = Installation(
-                    folder, site=self, account=self.simulator.accounts[n],
+                    folder,
+                    site=self,
+                    account=self.simulator.accounts[n],
                     database_url=stack.enter_context(self._databases[database]()),
                     calls_per_minute=calls_per_minute,
-                )  # fmt: skip
+                )
             stack.enter_context(made)
             stack.enter_context(contextlib.closing(made.broker))
             yield made
@@ -162,13 +164,17 @@ class Installation(System):
         self._account = account
         prefix = f"{account.name}:"
         super().__init__(
-            folder, valkey=site.valkey, simulator=site.simulator,
-            database_url=database_url or None, calls_per_minute=calls_per_minute,
+            folder,
+            valkey=site.valkey,
+            simulator=site.simulator,
+            database_url=database_url or None,
+            calls_per_minute=calls_per_minute,
             settings={
-                "BROADCAST_REDIS_PREFIX": prefix, "BROADCAST_WAIT_SCALE": str(SCALE),
+                "BROADCAST_REDIS_PREFIX": prefix,
+                "BROADCAST_WAIT_SCALE": str(SCALE),
                 "BROADCAST_BATCH_SIZE": str(BATCH_SIZE),
             },
-        )  # fmt: skip
+        )
         self.appid = account.appid
         self.openids = site.simulator.openids(SIZE, appid=account.appid)
         self.broker = Celery(set_as_current=False)

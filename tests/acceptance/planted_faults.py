@@ -152,9 +152,10 @@ def strangers_send(system: System) -> None:
     token = requests.post(f"{url}/stable_token", json=body, timeout=60).json()["access_token"]
     for n in range(10):
         message = {
-            "touser": system.simulator.openids(2), "msgtype": "text",
+            "touser": system.simulator.openids(2),
+            "msgtype": "text",
             "text": {"content": f"hello {n}"},
-        }  # fmt: skip
+        }
         sent = requests.post(
             f"{url}/message/mass/send", params={"access_token": token}, json=message, timeout=60
         )

@@ -33,10 +33,12 @@ class Traffic:
         self.of = of or system.simulator.account
         self.batches, self.size = batches, batches * size
         self.id = submit(
-            system.engine, _account(system, self.of),
+            system.engine,
+            _account(system, self.of),
             system.simulator.openids(self.size, appid=self.of.appid),
-            key=f"traffic-{next(_NUMBERS)}", batch_size=size,
-        )  # fmt: skip
+            key=f"traffic-{next(_NUMBERS)}",
+            batch_size=size,
+        )
 
     def calls(self, *, since: float = 0) -> int:
         """How many calls of the account began after the moment `since` (Unix time)."""
@@ -77,9 +79,11 @@ class Traffic:
         report = self.system.until_state(self.id, "completed", timeout_s=timeout_s)
         assert sets_of(report) == {"accepted": self.size}
         assert self.system.simulator.ledger(self.of.appid) == {
-            "delivered_distinct": self.size, "deliveries": self.size,
-            "delivered_max": 1, "doubled": 0,
-        }  # fmt: skip
+            "delivered_distinct": self.size,
+            "deliveries": self.size,
+            "delivered_max": 1,
+            "doubled": 0,
+        }
         assert self.system.simulator.max_in_flight(self.of.appid) == 1
 
 

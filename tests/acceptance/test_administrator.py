@@ -176,9 +176,10 @@ def test_whom_a_launch_will_wait_for_is_told_with_the_campaign_by_its_rehearsal_
 
     program = system.api("--port", "0")
     everybody = {
-        "content": text("hello"), "at": at.isoformat(),
+        "content": text("hello"),
+        "at": at.isoformat(),
         "audience": {"to_all": True, "confirm_to_all": "default"},
-    }  # fmt: skip
+    }
     by_tag = {**everybody, "audience": {"tag_id": 2}}
     for path, body in (("campaigns", {"name": "other"}), ("plans", {}), ("broadcasts", {})):
         headers = {} if path == "campaigns" else {"Idempotency-Key": path}
@@ -193,9 +194,10 @@ def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_l
 ) -> None:
     system = protected(start_system, wecom)
     request = {
-        "account": "default", "content": text("{date}"),
+        "account": "default",
+        "content": text("{date}"),
         "audience": {"to_all": True, "confirm_to_all": "default"},
-    }  # fmt: skip
+    }
     campaign = add(system, "weekly", Template(request=request, audience_file=None))
     first = until_launch(system, campaign, 1, LaunchState.LAUNCHED)
     until(lambda: system.simulator.admin("GET", "jobs")["jobs"], 60, "the call")
@@ -227,9 +229,10 @@ def test_a_run_whose_event_is_lost_is_shown_as_status_shows_it_and_has_one_notic
 ) -> None:
     system = protected(start_system, wecom, callback=False)
     request = {
-        "account": "default", "content": text("hello"),
+        "account": "default",
+        "content": text("hello"),
         "audience": {"to_all": True, "confirm_to_all": "default"},
-    }  # fmt: skip
+    }
     campaign = add(system, "weekly", Template(request=request, audience_file=None))
     sent = until_launch(system, campaign, 1, LaunchState.LAUNCHED).broadcast_id or ""
     until_batch(system, sent, "accepted")

@@ -42,13 +42,17 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
     sent = program.submit(people[:20], key="inline")
     inline = sent.json()
     upload = program.ask(
-        "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+        "POST",
+        "/v1/broadcasts",
+        {"content": api.TEXT, "audience": {"upload": True}},
         headers={"Idempotency-Key": "upload"},
-    ).json()  # fmt: skip
+    ).json()
     listed = program.ask(
-        "PUT", f"/v1/broadcasts/{upload['id']}/audience", data="\n".join(people[20:]).encode(),
+        "PUT",
+        f"/v1/broadcasts/{upload['id']}/audience",
+        data="\n".join(people[20:]).encode(),
         headers={"Content-Type": "text/csv"},
-    )  # fmt: skip
+    )
     system.until_state(inline["id"], "completed")
     system.until_state(upload["id"], "completed")
     again = program.submit(people[:20], key="inline")
@@ -63,11 +67,17 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
     assert listed.status_code == 201
     states = [re.search('"state":"([a-z]+)"', event) for event in events if "event: state" in event]
     assert [state and state[1] for state in states] == [
-        "planning", "waiting", "sending", "completed",
-    ]  # fmt: skip
+        "planning",
+        "waiting",
+        "sending",
+        "completed",
+    ]
     mark = f"request={sent.headers['X-Request-Id']}"
-    tasks = [line.split("Task ")[1].split("[")[0] for line in worker.output.splitlines()
-             if line.endswith(mark) and "Task " in line]  # fmt: skip
+    tasks = [
+        line.split("Task ")[1].split("[")[0]
+        for line in worker.output.splitlines()
+        if line.endswith(mark) and "Task " in line
+    ]
     assert tasks == ["broadcast.plan"]
     assert (again.status_code, again.json()["id"]) == (200, inline["id"])
     assert told["recipients"]["accepted"] == 20
@@ -152,8 +162,13 @@ def test_with_the_broker_away_every_submit_is_stored_in_seconds_and_sent_when_it
     assert max(took for _, took in answers) < patiently(LONGER_S)
     system.worker()
     system.beat()
-    until(lambda: _phases(system.engine.url.render_as_string(hide_password=False))
-          == {Phase.ENDED: count}, 120, "every broadcast to end")  # fmt: skip
+    until(
+        lambda: (
+            _phases(system.engine.url.render_as_string(hide_password=False)) == {Phase.ENDED: count}
+        ),
+        120,
+        "every broadcast to end",
+    )
 
     assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
 
@@ -237,9 +252,11 @@ def test_an_upload_that_can_end_in_time_is_not_cut_by_a_shutdown(tmp_path: Path)
     with api.started(tmp_path, api.settings(url)) as process:
         program = Program(url=api.url_of(process))
         reserved = program.ask(
-            "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+            "POST",
+            "/v1/broadcasts",
+            {"content": api.TEXT, "audience": {"upload": True}},
             headers={"Idempotency-Key": "long"},
-        ).json()  # fmt: skip
+        ).json()
         ends = threading.Event()
 
         def lines() -> Iterator[bytes]:
@@ -250,9 +267,11 @@ def test_an_upload_that_can_end_in_time_is_not_cut_by_a_shutdown(tmp_path: Path)
             yield "\n".join(api.people(10, seed="last")).encode()
 
         told = program.ask(
-            "PUT", f"/v1/broadcasts/{reserved['id']}/audience", data=lines(),
+            "PUT",
+            f"/v1/broadcasts/{reserved['id']}/audience",
+            data=lines(),
             headers={"Content-Type": "text/plain"},
-        )  # fmt: skip
+        )
 
         assert ends.is_set()
         assert told.status_code == 201

@@ -84,7 +84,7 @@ def test_what_is_stored_after_its_time_is_said_to_be_sent_at_once(
 
     told = on_terminal(
         line, *SEND, *at(-MINUTE), types=b"y\n", asked=lambda: clock.shift(timedelta(0))
-    ).out  # fmt: skip
+    ).out
 
     assert re.search(r"\(in [89] min\)\n", told), told
     assert "scheduled for" not in told

@@ -84,9 +84,14 @@ def test_of_a_list_nobody_gets_it_who_is_suppressed_excluded_or_got_another_broa
     suppress(system, there[8:13])
 
     told = send(
-        system, "--openids", everybody, "--exclude", f"broadcast:{earlier['id']}", "--exclude",
+        system,
+        "--openids",
+        everybody,
+        "--exclude",
+        f"broadcast:{earlier['id']}",
+        "--exclude",
         f"file:{file_of(system, 'out.txt', [*there[12:15], there[20]])}",
-    )  # fmt: skip
+    )
 
     # Who is suppressed and excluded is counted once.
     assert left_out(told) == {"suppressed": 5, "excluded": 8 + 3}
@@ -154,7 +159,7 @@ def test_wechat_s_own_list_is_refused_while_anybody_is_suppressed(
         system.broadcast(
             "send", *words, *TEXT, "--ignore-suppression", "--wait", "--json"
         ).stdout.splitlines()[-1]
-    )  # fmt: skip
+    )
     assert told["batches"]["accepted"] == 1
 
 
@@ -242,9 +247,11 @@ def test_nobody_who_was_excluded_gets_it_by_way_of_a_cancel_before_the_plan(
 ) -> None:
     there = people(system)
     words = (
-        "--openids", file_of(system, "all.txt", [*there, there[0], "no-openid"]),
-        "--exclude", f"file:{file_of(system, 'out.txt', there[:10])}",
-    )  # fmt: skip
+        "--openids",
+        file_of(system, "all.txt", [*there, there[0], "no-openid"]),
+        "--exclude",
+        f"file:{file_of(system, 'out.txt', there[:10])}",
+    )
     at = (datetime.now(UTC) + timedelta(hours=2)).isoformat(timespec="seconds")
     stored = system.broadcast("send", *words, *TEXT, "--at", at, "--json").stdout.splitlines()[-1]
     broadcast_id = json.loads(stored)["id"]
@@ -256,6 +263,7 @@ def test_nobody_who_was_excluded_gets_it_by_way_of_a_cancel_before_the_plan(
     assert rest.stdout == ""
     assert "submit the same list again with the same exclusions" in rest.stderr
     assert (told["audience"]["read"], left_out(told)) == (
-        ALL + 2, {"malformed": 1, "duplicate": 1, "excluded": 10},
-    )  # fmt: skip
+        ALL + 2,
+        {"malformed": 1, "duplicate": 1, "excluded": 10},
+    )
     assert got(system, there) == [0] * 10 + [1] * 30

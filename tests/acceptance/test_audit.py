@@ -141,8 +141,10 @@ def test_million_openids_are_audited_in_seconds_and_bounded_memory(
 
     with RunningProcess(
         [sys.executable, "-c", MEASURED, sys.executable, "-m", "entrypoints.cli.main", "audit"],
-        log=line.folder / "audit.log", env=line.environment({}), cwd=line.folder,
-    ) as command:  # fmt: skip
+        log=line.folder / "audit.log",
+        env=line.environment({}),
+        cwd=line.folder,
+    ) as command:
         began = time.monotonic()
         status = command.wait(timeout_s=60)
         took_s = time.monotonic() - began

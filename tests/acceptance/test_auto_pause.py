@@ -57,8 +57,9 @@ def test_three_refusals_of_a_kind_pause_the_broadcast_until_a_person_resumes_it(
 
     assert sets_of(system.until_state(bad, "partial")) == {"accepted": 4, "refused": 6}
     assert system.simulator.ledger(BAD) == system.simulator.ledger(BAD) | {
-        "deliveries": 4, "doubled": 0,
-    }  # fmt: skip
+        "deliveries": 4,
+        "doubled": 0,
+    }
 
 
 def test_three_doubts_stop_the_account_until_a_person_has_looked(

@@ -26,9 +26,13 @@ def drill(page: str) -> str:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("page", [
-    "docs/backup.md", pytest.param("docs/backup.zh.md", marks=pytest.mark.prove),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/backup.md",
+        pytest.param("docs/backup.zh.md", marks=pytest.mark.prove),
+    ],
+)
 def test_drill_restores_what_was_sent_and_leaves_the_running_system_alone(
     database_url: str, start_system: StartSystem, tmp_path: Path, page: str
 ) -> None:
@@ -47,14 +51,19 @@ def test_drill_restores_what_was_sent_and_leaves_the_running_system_alone(
 
     with Valkey() as redis:
         typed = subprocess.run(
-            ["sh", "-ec", drill(page)], cwd=tmp_path, capture_output=True, text=True, check=False,
+            ["sh", "-ec", drill(page)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
             env={
-                **os.environ, **system.env,
+                **os.environ,
+                **system.env,
                 "PATH": f"{programs}:{ROOT / '.venv/bin'}:{os.environ['PATH']}",
                 "DATABASE_URL": url.render_as_string(hide_password=False),
                 "DRILL_REDIS_URL": redis.url,
             },
-        )  # fmt: skip
+        )
 
     assert typed.returncode == 0, typed.stderr
     assert "The database made its calls at:" in typed.stdout

@@ -40,9 +40,11 @@ TO_LIST = ("send", "--openids", "list.txt")
 
 def audience(name: str, data: bytes, *says: str, file: str = "list.txt") -> Case:
     return Case(
-        name=name, words=("send", "--openids", file, "--text", "hello"), says=(file, *says),
+        name=name,
+        words=("send", "--openids", file, "--text", "hello"),
+        says=(file, *says),
         files={file: data},
-    )  # fmt: skip
+    )
 
 
 def setting(name: str, value: str | None, *says: str) -> Case:
@@ -55,9 +57,11 @@ def typed(name: str, *words: str | bytes, says: tuple[str, ...]) -> Case:
 
 def content(name: str, data: bytes, *says: str) -> Case:
     return Case(
-        name=name, words=(*TO_LIST, "--content", "content.json"), says=says,
+        name=name,
+        words=(*TO_LIST, "--content", "content.json"),
+        says=says,
         files={"content.json": data},
-    )  # fmt: skip
+    )
 
 
 def media(name: str, option: str, file: str, data: bytes, *says: str) -> Case:

@@ -39,12 +39,18 @@ def with_wrong_secret(system: System) -> None:
 @pytest.mark.parametrize(
     ("lang", "found", "fix"),
     [
-        ("en", "no access_token (40125), so it can send nothing. The AppSecret is wrong",
-         "appsecret of [accounts.default] in "),
-        ("zh", "微信未发放 access_token（40125）。AppSecret 不正确",
-         "中 [accounts.default] 的 appsecret"),
+        (
+            "en",
+            "no access_token (40125), so it can send nothing. The AppSecret is wrong",
+            "appsecret of [accounts.default] in ",
+        ),
+        (
+            "zh",
+            "微信未发放 access_token（40125）。AppSecret 不正确",
+            "中 [accounts.default] 的 appsecret",
+        ),
     ],
-)  # fmt: skip
+)
 def test_with_a_wrong_appsecret_nobody_is_asked(
     system: System, lang: str, found: str, fix: str
 ) -> None:

@@ -87,8 +87,9 @@ def in_flight(system: System, fault: int) -> None:
     """Wait until WeChat has the call that the fault makes slow."""
     until(
         lambda: next(f["fired"] for f in system.simulator.faults() if f["number"] == fault),
-        40, "the slow call in flight",
-    )  # fmt: skip
+        40,
+        "the slow call in flight",
+    )
 
 
 # One fault after the other
@@ -201,8 +202,9 @@ def refuse_to_write(system: System, admin: Connection) -> None:
     terminate_all(admin)
     until(
         lambda: any("read-only transaction" in p.output for p in system.processes),
-        30, "a worker that is refused",
-    )  # fmt: skip
+        30,
+        "a worker that is refused",
+    )
     # Sessions keep what they found at their start; nobody terminates them now.
     with for_seconds(
         FAULT_S,
@@ -259,8 +261,11 @@ def test_commit_whose_answer_is_lost_is_looked_up_whether_it_claimed_recorded_or
 
     system.until_state(_only_other(system.engine, traffic.id), "completed")
     assert system.simulator.ledger() == {
-        "delivered_distinct": 60, "deliveries": 60, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 60,
+        "deliveries": 60,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
     everybody_lives(system)
 
 

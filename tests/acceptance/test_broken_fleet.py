@@ -68,8 +68,9 @@ def in_flight(system: System, fault: int) -> None:
     """Wait until WeChat has the call that the fault makes slow."""
     until(
         lambda: next(f["fired"] for f in system.simulator.faults() if f["number"] == fault),
-        30, "the slow call in flight",
-    )  # fmt: skip
+        30,
+        "the slow call in flight",
+    )
 
 
 # Many of everything
@@ -157,9 +158,11 @@ def test_messages_of_another_version_are_dropped_with_one_line_each(
         app.send_task(names.PLAN, args=["no-such-broadcast"])
         with app.connection() as connection, connection.Producer() as producer:
             publish = partial(
-                producer.publish, routing_key=names.QUEUE,
-                content_type="application/json", content_encoding="utf-8",
-            )  # fmt: skip
+                producer.publish,
+                routing_key=names.QUEUE,
+                content_type="application/json",
+                content_encoding="utf-8",
+            )
             publish("{'hidden-in-the-body", headers={"task": names.PLAN, "id": "1"})
             publish('{"hidden-in-the-body": 1}')
             publish("null", headers={"task": names.PLAN, "id": "1"})

@@ -69,8 +69,9 @@ def test_full_disk_is_waited_for_also_with_a_call_in_flight(start_system: StartS
     limit_files(worker, size)
     until(
         lambda: any(word in worker.output for word in ("disk I/O error", "disk is full")),
-        40, "a worker that hears of the full disk",
-    )  # fmt: skip
+        40,
+        "a worker that hears of the full disk",
+    )
     with for_seconds(FAULT_S, lambda: limit_files(worker, resource.RLIM_INFINITY)):
         before = traffic.calls()
     traffic.recovers("SQLite: disk full for 2 s")
@@ -143,16 +144,25 @@ def test_large_submit_does_not_stop_the_lane_beside_it(
     next_month = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="seconds")
     # It is for later, so that nothing but the submit itself lies beside the lane.
     done = system.broadcast(
-        "send", "--openids", file, "--text", "您好", "--account", other.name,
-        "--at", next_month, timeout_s=800,
-    )  # fmt: skip
+        "send",
+        "--openids",
+        file,
+        "--text",
+        "您好",
+        "--account",
+        other.name,
+        "--at",
+        next_month,
+        timeout_s=800,
+    )
     ended = time.time()
 
     assert done.returncode == 0
     starts = [
-        call["start"] for call in system.simulator.mass_calls(appid=busy.appid)
+        call["start"]
+        for call in system.simulator.mass_calls(appid=busy.appid)
         if began <= call["start"] <= ended
-    ]  # fmt: skip
+    ]
     gaps = [
         after - before for before, after in zip([began, *starts], [*starts, ended], strict=True)
     ]

@@ -50,17 +50,33 @@ def add(system: System, name: str = "weekly", *words: str) -> dict[str, Any]:
 def test_a_campaign_is_added_shown_changed_stopped_and_removed(system: System) -> None:
     made = add(system)
     assert (made["name"], made["state"], made["cron"], made["timezone"]) == (
-        "weekly", "enabled", "0 20 * * 5", "Asia/Shanghai",
-    )  # fmt: skip
+        "weekly",
+        "enabled",
+        "0 20 * * 5",
+        "Asia/Shanghai",
+    )
     assert (made["missed"], made["overlap"], made["size_brake"]) == ("ask", "skip", 30)
     assert len(made["next"]) == 5
     assert all("T12:00:00" in one for one in made["next"])
     assert made["audience_file"] == str(system.folder / "list.txt")
 
     edited = told(
-        system, "edit", "weekly", "--cron", "30 9 1 * *", "--except", "2030-01-01..2030-02-01",
-        "--missed", "late", "--late-by", "2h", "--size-brake", "0", "--text", "{date}",
-    )  # fmt: skip
+        system,
+        "edit",
+        "weekly",
+        "--cron",
+        "30 9 1 * *",
+        "--except",
+        "2030-01-01..2030-02-01",
+        "--missed",
+        "late",
+        "--late-by",
+        "2h",
+        "--size-brake",
+        "0",
+        "--text",
+        "{date}",
+    )
     assert (edited["version"], edited["except"]) == (2, ["2030-01-01..2030-02-01"])
     assert (edited["missed"], edited["late_by_s"], edited["size_brake"]) == ("late", 7200, 0)
     assert edited["request"]["content"]["text"]["content"] == "{date}"
@@ -175,9 +191,15 @@ def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> N
     declined = on_terminal(line, *words, types=b"n\n")
     agreed = on_terminal(line, *words, types=b"y\n")
     chinese = on_terminal(
-        line, "campaigns", "edit", "weekly", "--at", "2027-03-01 20:00", types=b"y\n",
+        line,
+        "campaigns",
+        "edit",
+        "weekly",
+        "--at",
+        "2027-03-01 20:00",
+        types=b"y\n",
         BROADCAST_LANG="zh",
-    )  # fmt: skip
+    )
 
     assert (declined.status, "Nothing was changed." in declined.out) == (1, True)
     assert agreed.status == 0
@@ -257,17 +279,24 @@ def test_at_most_twelve_lines_stand_before_the_question_of_a_campaign(
 ) -> None:
     for hour in (19, 21):
         told(
-            system, "add", f"daily-{hour}", "--to-all", *TEXT, "--cron", f"0 {hour} * * *",
+            system,
+            "add",
+            f"daily-{hour}",
+            "--to-all",
+            *TEXT,
+            "--cron",
+            f"0 {hour} * * *",
             "--yes-to-all",
-        )  # fmt: skip
+        )
     (system.folder / "long.txt").write_text("周五晚八点直播，现场抽奖，先到先得。\n" * 20, "utf-8")
 
     shown = typed(
         "broadcast campaigns add new-year --to-all --text-file long.txt --cron '0 20 * * *'"
         " --timezone America/New_York --except 12-24..12-26 --except 12-31 --overlap queue",
-        folder=system.folder, environment={**os.environ, **system.env, "BROADCAST_LANG": lang},
+        folder=system.folder,
+        environment={**os.environ, **system.env, "BROADCAST_LANG": lang},
         answers=["n"],
-    )  # fmt: skip
+    )
 
     lines = shown.text.splitlines()
     before = lines[: next(n for n, one in enumerate(lines) if question in one)]
@@ -291,9 +320,10 @@ def test_at_most_twelve_lines_stand_before_the_question_of_an_edit_of_all_that_t
     shown = typed(
         "broadcast campaigns edit weekly --cron '0 22 * * *' --except 12-31 --tag 2 --missed late"
         f" --overlap queue --size-brake 10 --title 十二月 --text '十二月{text}'",
-        folder=system.folder, environment={**os.environ, **system.env, "BROADCAST_LANG": "zh"},
+        folder=system.folder,
+        environment={**os.environ, **system.env, "BROADCAST_LANG": "zh"},
         answers=["n"],
-    )  # fmt: skip
+    )
 
     lines = shown.text.splitlines()
     before = lines[: next(n for n, one in enumerate(lines) if "保存活动" in one)]

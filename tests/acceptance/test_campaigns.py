@@ -47,9 +47,10 @@ def of_file(system: System, people: Sequence[str], name: str = "list.txt") -> Pa
 def template(file: Path, content: dict[str, Any] | None = None, **found: Any) -> Template:
     """Return a template to the list of a file."""
     request = {
-        "account": "default", "audience": dict(OF_FILE),
+        "account": "default",
+        "audience": dict(OF_FILE),
         "content": text("{date}") if content is None else content,
-    }  # fmt: skip
+    }
     return Template(request=request, audience_file=str(file), **found)
 
 
@@ -69,9 +70,11 @@ def add(
 ) -> Campaign:
     """Store a campaign."""
     plan = CampaignPlan(
-        account="default", schedule=schedule or soon(), policy=policy or Policy(),
+        account="default",
+        schedule=schedule or soon(),
+        policy=policy or Policy(),
         template=said,
-    )  # fmt: skip
+    )
     return campaign_edits.add(system.engine, name, plan, who="operator")
 
 
@@ -79,9 +82,11 @@ def again(system: System, campaign: Campaign, said: Template | None = None) -> C
     """Give a campaign another time that comes soon, and return it."""
     current = campaign_rows.named(system.engine, campaign.name)
     plan = CampaignPlan(
-        account="default", schedule=soon(), policy=current.plan.policy,
+        account="default",
+        schedule=soon(),
+        policy=current.plan.policy,
         template=current.plan.template if said is None else said,
-    )  # fmt: skip
+    )
     return campaign_edits.edit(system.engine, current, plan, who="operator")
 
 
@@ -107,13 +112,16 @@ def until_sent(system: System, launch: Launch) -> None:
     system.until_state(launch.broadcast_id, BroadcastState.COMPLETED)
 
 
-@pytest.mark.parametrize("point", [
-    *(row.point for row in crash_table.LAUNCHES),
-    *(
-        pytest.param(point, marks=pytest.mark.prove)
-        for point in ("submit.begun", "submit.stored", "submit.publishing", "submit.published")
-    ),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(row.point for row in crash_table.LAUNCHES),
+        *(
+            pytest.param(point, marks=pytest.mark.prove)
+            for point in ("submit.begun", "submit.stored", "submit.publishing", "submit.published")
+        ),
+    ],
+)
 def test_a_worker_that_is_killed_while_it_launches_loses_and_doubles_nothing(
     start_system: StartSystem, point: str
 ) -> None:
@@ -156,11 +164,9 @@ def test_twelve_campaigns_are_sent_once_by_three_beats_and_two_workers_one_of_wh
     people = system.simulator.openids(24)
     lists = [people[2 * n : 2 * n + 2] for n in range(12)]
     campaigns = [
-        add(
-            system, f"c{n}", template(of_file(system, each, f"{n}.txt")), schedule=soon(3 + n % 4)
-        )
+        add(system, f"c{n}", template(of_file(system, each, f"{n}.txt")), schedule=soon(3 + n % 4))
         for n, each in enumerate(lists)
-    ]  # fmt: skip
+    ]
     first, _ = system.worker(), system.worker()
     for _ in range(3):
         system.beat()
@@ -223,8 +229,9 @@ def test_a_source_that_is_gone_or_doubtful_holds_the_run_until_a_person_releases
     launch_rows.release(system.engine, campaign, last, who="li")
     until_sent(system, until_launch(system, campaign, 4, LaunchState.LAUNCHED))
     assert system.simulator.ledger_dump() == {
-        **dict.fromkeys(people[:20], 2), **dict.fromkeys(people[20:200], 1),
-    }  # fmt: skip
+        **dict.fromkeys(people[:20], 2),
+        **dict.fromkeys(people[20:200], 1),
+    }
 
 
 @pytest.mark.prove

@@ -51,8 +51,9 @@ def test_a_run_by_http_is_sent_once_for_its_key_and_the_same_again_must_be_meant
     launched(program, 1)
     refused = run(program, key="order-2")
     assert (refused.status_code, refused.json()["type"].partition("#")[2]) == (
-        409, "error.submit.repeated",
-    )  # fmt: skip
+        409,
+        "error.submit.repeated",
+    )
     assert run(program, key="order-2", again=True).status_code == 200
     runs = launched(program, 2)
 
@@ -80,10 +81,15 @@ def test_of_runs_asked_for_at_once_with_keys_of_their_own_one_is_sent(
     with system.engine.begin() as connection:
         moment = now(connection)
         launch_rows.add(
-            connection, campaign, moment.replace(microsecond=1),
-            verdict=Verdict(state=LaunchState.BEGUN), moment=moment, key="raced",
-            released_at=moment, released_by="li",
-        )  # fmt: skip
+            connection,
+            campaign,
+            moment.replace(microsecond=1),
+            verdict=Verdict(state=LaunchState.BEGUN),
+            moment=moment,
+            key="raced",
+            released_at=moment,
+            released_by="li",
+        )
     system.worker(), system.beat()
     [run_of_all] = launched(program, 1)
     system.until_state(run_of_all["broadcast"], "completed")
@@ -154,9 +160,16 @@ def test_a_campaign_of_a_file_is_run_by_the_command_where_its_file_is(system: Sy
     people = system.simulator.openids(4)
     (system.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
     system.broadcast(
-        "campaigns", "add", "weekly", "--openids", "list.txt", "--text", "hello", "--cron",
+        "campaigns",
+        "add",
+        "weekly",
+        "--openids",
+        "list.txt",
+        "--text",
+        "hello",
+        "--cron",
         "0 20 * * 5",
-    )  # fmt: skip
+    )
     program = system.api("--port", "0")
 
     refused = run(program, key="order-1")

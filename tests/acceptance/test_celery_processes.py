@@ -35,8 +35,11 @@ def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: Start
     assert report.calls == len(system.simulator.mass_calls()) == 100
     assert system.simulator.max_in_flight() == 1
     assert system.simulator.ledger() == {
-        "delivered_distinct": 300, "deliveries": 300, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 300,
+        "deliveries": 300,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
 
 @pytest.mark.parametrize(("signal", "level"), [(Signal.SIGTERM, "INFO"), (Signal.SIGINT, "DEBUG")])

@@ -87,33 +87,45 @@ def test_six_kinds_of_content_arrive_by_each_kind_of_audience_as_documented(
     system: System, tmp_path: Path
 ) -> None:
     files = {
-        "photo.jpg": media.picture(), "second.png": media.picture("PNG"), "word.amr": media.amr(),
+        "photo.jpg": media.picture(),
+        "second.png": media.picture("PNG"),
+        "word.amr": media.amr(),
         "film.mp4": media.mp4(),
-    }  # fmt: skip
+    }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     photo, second, word, film = (str(tmp_path / name) for name in files)
     asked = {
         "text": ("--text", '您好，<a href="https://example.com">周五</a>'),
         "image": (
-            "--image", photo, "--image", second, "--recommend", "新品", "--comments", "followers",
+            "--image",
+            photo,
+            "--image",
+            second,
+            "--recommend",
+            "新品",
+            "--comments",
+            "followers",
         ),
         "voice": ("--voice", word),
         "mpvideo": ("--video", film, "--video-title", "年会", "--video-description", "三分钟"),
         "mpnews": ("--mpnews", ARTICLE, "--send-ignore-reprint"),
         "wxcard": ("--card", CARD),
-    }  # fmt: skip
+    }
 
     # WeChat takes four sends to everybody a month from an account: what needs no file is the other
     # one's.
     sent = {
         (kind, audience): submit(
-            system, audience, *words, "--account",
+            system,
+            audience,
+            *words,
+            "--account",
             "account2" if audience == "all" and kind not in FILES else "account1",
         )
         for kind, words in asked.items()
         for audience in AUDIENCES
-    }  # fmt: skip
+    }
 
     # Uploaded once each, whatever was sent with it afterwards.
     assert uploads(system) == ["upload", "upload", "upload", "upload", "uploadvideo"]
@@ -126,14 +138,16 @@ def test_six_kinds_of_content_arrive_by_each_kind_of_audience_as_documented(
             "msgtype": "image",
             "images": {
                 "media_ids": [ids["photo.jpg", "image"], ids["second.png", "image"]],
-                "recommend": "新品", "need_open_comment": 1, "only_fans_can_comment": 1,
+                "recommend": "新品",
+                "need_open_comment": 1,
+                "only_fans_can_comment": 1,
             },
         },
         "voice": {"msgtype": "voice", "voice": {"media_id": ids["word.amr", "voice"]}},
         "mpvideo": {"msgtype": "mpvideo", "mpvideo": video},
         "mpnews": {"msgtype": "mpnews", "mpnews": {"media_id": ARTICLE}, "send_ignore_reprint": 1},
         "wxcard": {"msgtype": "wxcard", "wxcard": {"card_id": CARD}},
-    }  # fmt: skip
+    }
     keys = set()
     for (kind, audience), broadcast_id in sent.items():
         body = body_of(system, broadcast_id)

@@ -116,10 +116,15 @@ def test_resume_of_an_ended_broadcast_is_refused_in_one_line(
 @pytest.mark.parametrize(
     "words",
     [
-        ("pause",), ("resume",), ("cancel",), ("retry",), ("recipients", "--set", "accepted"),
-        ("resolve", "--batch", "1", "--not-sent"), ("status",),
+        ("pause",),
+        ("resume",),
+        ("cancel",),
+        ("retry",),
+        ("recipients", "--set", "accepted"),
+        ("resolve", "--batch", "1", "--not-sent"),
+        ("status",),
     ],
-)  # fmt: skip
+)
 def test_unknown_id_is_told_in_one_line_with_the_near_one(
     line: CommandLine, sent: str, words: tuple[str, ...]
 ) -> None:

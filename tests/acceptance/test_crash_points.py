@@ -191,9 +191,17 @@ def _send(here: Installation, row: SubmitRow, *, status: int, crash: bool = Fals
         here.env[VARIABLE] = row.point
     try:
         done = here.broadcast(
-            "send", "--openids", file, *more, "--text", "您好", "--key", "K", "--json",
+            "send",
+            "--openids",
+            file,
+            *more,
+            "--text",
+            "您好",
+            "--key",
+            "K",
+            "--json",
             status=status,
-        )  # fmt: skip
+        )
     finally:
         here.env.pop(VARIABLE, None)
     return done.stderr if crash else done.stdout.splitlines()[-1]

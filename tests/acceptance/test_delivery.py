@@ -36,8 +36,10 @@ def test_a_lost_reply_is_asked_again_with_the_same_key_and_nobody_gets_it_twice(
     assert told["recipients"]["accepted"] == 1_000
     assert told["calls"] == 5
     assert system.simulator.ledger() == {
-        "delivered_distinct": 1_000, "deliveries": 1_000, **ONCE,
-    }  # fmt: skip
+        "delivered_distinct": 1_000,
+        "deliveries": 1_000,
+        **ONCE,
+    }
     keys = [call["clientmsgid"] for call in system.simulator.mass_calls()]
     assert keys[1] == keys[2]
     assert len(set(keys)) == 4
@@ -63,11 +65,14 @@ def test_two_workers_and_four_broadcasts_never_have_two_calls_of_one_account_in_
     one, two = system.simulator.accounts
     sent = [
         system.send(
-            system.simulator.openids(2_000, appid=account.appid), "--account", account.name,
-            "--text", text,
+            system.simulator.openids(2_000, appid=account.appid),
+            "--account",
+            account.name,
+            "--text",
+            text,
         )
         for account, text in [(one, "a"), (two, "b"), (one, "c"), (one, "d")]
-    ]  # fmt: skip
+    ]
     # All of it waits in the broker, so that both workers begin with everything at once.
     for _ in range(2):
         system.worker()
@@ -80,8 +85,10 @@ def test_two_workers_and_four_broadcasts_never_have_two_calls_of_one_account_in_
     assert system.simulator.ledger(one.appid)["deliveries"] == 6_000
     assert system.simulator.ledger(one.appid)["delivered_max"] == 3
     assert system.simulator.ledger(two.appid) == {
-        "delivered_distinct": 2_000, "deliveries": 2_000, **ONCE,
-    }  # fmt: skip
+        "delivered_distinct": 2_000,
+        "deliveries": 2_000,
+        **ONCE,
+    }
 
 
 @pytest.mark.prove
@@ -93,11 +100,14 @@ def test_two_slow_accounts_take_hardly_longer_than_one(start_system: StartSystem
         """Send to each account, then start a worker: seconds from first to last call."""
         sent = [
             system.send(
-                system.simulator.openids(100, appid=account.appid), "--account", account.name,
-                "--text", f"{len(accounts)}",
+                system.simulator.openids(100, appid=account.appid),
+                "--account",
+                account.name,
+                "--text",
+                f"{len(accounts)}",
             )["id"]
             for account in accounts
-        ]  # fmt: skip
+        ]
         worker = system.worker()
         for told in sent:
             system.until_state(told, "completed", timeout_s=40)
@@ -134,8 +144,10 @@ def test_a_worker_killed_in_the_middle_is_followed_by_another_within_15_seconds(
     print(f"next call {recovered_s:.1f} s after the kill")
     assert sets_of(report) == {"accepted": 300_000}
     assert system.simulator.ledger() == {
-        "delivered_distinct": 300_000, "deliveries": 300_000, **ONCE,
-    }  # fmt: skip
+        "delivered_distinct": 300_000,
+        "deliveries": 300_000,
+        **ONCE,
+    }
 
 
 def test_an_emptied_redis_costs_time_and_nothing_else(

@@ -78,10 +78,17 @@ def repair(finding: dict[str, Any], folder: Path, environment: dict[str, str]) -
     """Type the command of a finding; a server asks for its password."""
     assert finding["repairable"], finding
     done = subprocess.run(
-        ["bash", "-c", finding["command"]], cwd=folder, timeout=120, text=True, check=False,
-        env={**os.environ, **environment, "PATH": PATH}, input="tests\n", start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        ["bash", "-c", finding["command"]],
+        cwd=folder,
+        timeout=120,
+        text=True,
+        check=False,
+        env={**os.environ, **environment, "PATH": PATH},
+        input="tests\n",
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, f"{finding['command']}\n{done.stdout}"
 
 
@@ -163,9 +170,13 @@ def test_an_installation_is_started_by_the_printed_commands_alone(
     system = start_system(followers=10)
     file = system.folder / "accounts.toml"
     file.chmod(0o600)
-    line = CommandLine(tmp_path / "own", env={
-        "BROADCAST_ACCOUNTS_FILE": str(file), "REDIS_URL": system.valkey.url,
-    })  # fmt: skip
+    line = CommandLine(
+        tmp_path / "own",
+        env={
+            "BROADCAST_ACCOUNTS_FILE": str(file),
+            "REDIS_URL": system.valkey.url,
+        },
+    )
     line.folder.mkdir()
     env = {name: value for name, value in line.environment({}).items() if value}
 
@@ -222,7 +233,7 @@ def test_what_is_wrong_with_mariadb_is_repaired_by_its_commands(
             (F.DURABILITY, "SET GLOBAL innodb_flush_log_at_trx_commit = 2"),
             (F.COLLATION, f"ALTER TABLE bc_suppressions CONVERT TO {FOLDING}"),
             (F.PACKET, "SET GLOBAL max_allowed_packet = 1048576"),
-        ):  # fmt: skip
+        ):
             admin.execute(text(statement))
             (finding,) = until_found(system, fault)
             repair(finding, system.folder, system.env)
@@ -241,9 +252,11 @@ def test_a_database_older_than_the_code_is_upgraded_by_the_printed_command(
 ) -> None:
     system = healthy(start_system)
     schema = installation / "models" / "schema.py"
-    schema.write_text(schema.read_text().replace(
-        'REVISIONS = ("2c8b6e04f9d1",', 'REVISIONS = ("2c8b6e04f9d1", "aaaaaaaaaaaa",'
-    ))  # fmt: skip
+    schema.write_text(
+        schema.read_text().replace(
+            'REVISIONS = ("2c8b6e04f9d1",', 'REVISIONS = ("2c8b6e04f9d1", "aaaaaaaaaaaa",'
+        )
+    )
     (installation / "migrations" / "versions" / "next.py").write_text(
         'from alembic import op\nrevision = "aaaaaaaaaaaa"\ndown_revision = "2c8b6e04f9d1"\n'
         "branch_labels = depends_on = None\n"
@@ -265,8 +278,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     disk.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(disk)],
-        check=False, capture_output=True,
-    )  # fmt: skip
+        check=False,
+        capture_output=True,
+    )
     if mounted.returncode:
         not_proved("a disk that is nearly full", "nothing can be mounted here")
     yield disk

@@ -36,11 +36,15 @@ def test_where_nobody_answers_it_ends_within_ten_seconds(tmp_path: Path) -> None
         database, redis, broker, wechat = (
             f"{LOOPBACK}:{listener.getsockname()[1]}" for listener in listeners
         )
-        line = CommandLine(tmp_path, env={
-            "DATABASE_URL": f"postgresql://somebody@{database}/broadcast",
-            "REDIS_URL": f"redis://{redis}/0", "WECHAT_API_BASE": f"http://{wechat}",
-            "CELERY_BROKER_URL": f"amqp://guest:guest@{broker}//",
-        })  # fmt: skip
+        line = CommandLine(
+            tmp_path,
+            env={
+                "DATABASE_URL": f"postgresql://somebody@{database}/broadcast",
+                "REDIS_URL": f"redis://{redis}/0",
+                "WECHAT_API_BASE": f"http://{wechat}",
+                "CELERY_BROKER_URL": f"amqp://guest:guest@{broker}//",
+            },
+        )
         began = time.monotonic()
         said = line.run("doctor", "--json").json
 
@@ -102,8 +106,10 @@ def test_the_redis_of_tokens_and_that_of_the_broker_are_told_apart(
     )
 
     assert found == (
-        [F.REDIS_AWAY, F.NO_WORKER, F.NO_BEAT], [F.BROKER_AWAY], [F.REDIS_AWAY],
-    )  # fmt: skip
+        [F.REDIS_AWAY, F.NO_WORKER, F.NO_BEAT],
+        [F.BROKER_AWAY],
+        [F.REDIS_AWAY],
+    )
     assert hidden == (["token"], ["workers"], ["workers", "token"])
 
 
@@ -126,9 +132,11 @@ def dead_disk(tmp_path: Path) -> Iterator[Path]:
         not_proved("a disk that does not answer", "there is no FUSE here")
     options = f"fd={device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
     mounted = subprocess.run(
-        ["mount", "-i", "-t", "fuse", "-o", options, "dead", str(disk)], pass_fds=[device],
-        check=False, capture_output=True,
-    )  # fmt: skip
+        ["mount", "-i", "-t", "fuse", "-o", options, "dead", str(disk)],
+        pass_fds=[device],
+        check=False,
+        capture_output=True,
+    )
     if mounted.returncode:
         os.close(device)
         not_proved("a disk that does not answer", "nothing can be mounted here")
@@ -159,9 +167,12 @@ def test_a_setting_that_keeps_all_others_from_being_read_leaves_every_part_unkno
 
 @pytest.mark.parametrize(
     ("line", "name"),
-    [("export WECHAT_APPID wx1", "WECHAT_APPID"), ("WECHAT_APPSECRET='abc", "WECHAT_APPSECRET"),
-     ("noSecretOfAnybody x", None)],
-)  # fmt: skip
+    [
+        ("export WECHAT_APPID wx1", "WECHAT_APPID"),
+        ("WECHAT_APPSECRET='abc", "WECHAT_APPSECRET"),
+        ("noSecretOfAnybody x", None),
+    ],
+)
 def test_a_line_that_cannot_be_read_is_left_out_by_its_command_and_named_to_be_corrected(
     tmp_path: Path, line: str, name: str | None
 ) -> None:
@@ -220,11 +231,13 @@ def test_an_address_that_is_silent_to_many_accounts_is_one_finding(tmp_path: Pat
     with socket.create_server((LOOPBACK, 0), backlog=128) as silent:
         base = f"http://{LOOPBACK}:{silent.getsockname()[1]}"
         accounts = tmp_path / "accounts.toml"
-        accounts.write_text("".join(
-            f'[accounts.a{n}]\nappid = "wx{n:016d}"\nappsecret = "{"0123456789abcdef" * 2}"\n'
-            f'account_kind = "service"\napi_base = "{base}"\n'
-            for n in range(40)
-        ))  # fmt: skip
+        accounts.write_text(
+            "".join(
+                f'[accounts.a{n}]\nappid = "wx{n:016d}"\nappsecret = "{"0123456789abcdef" * 2}"\n'
+                f'account_kind = "service"\napi_base = "{base}"\n'
+                for n in range(40)
+            )
+        )
         accounts.chmod(0o600)
         line = CommandLine(tmp_path, env={"BROADCAST_ACCOUNTS_FILE": str(accounts)})
         said = line.run(

@@ -91,8 +91,9 @@ def test_a_cover_that_is_a_picture_as_well_is_uploaded_again_where_it_was_delete
 
     (planned,) = json.loads(dry.stdout.splitlines()[-1])["articles"]
     assert [(one["kind"], one["uploaded"]) for one in planned["files"]] == [
-        ("image", False), ("article_image", True),
-    ]  # fmt: skip
+        ("image", False),
+        ("article_image", True),
+    ]
     assert json.loads(done.stdout.splitlines()[-1])["media_id"]
     assert len(system.simulator.calls(path="/cgi-bin/material/add_material")) == 2
     assert len(system.simulator.calls(path="/cgi-bin/media/uploadimg")) == 1

@@ -254,8 +254,12 @@ def test_a_draft_that_is_gone_is_held_and_one_that_dies_in_between_pauses(system
     told = json.loads(system.broadcast("status", second, "--json").stdout.splitlines()[-1])
     assert told["draft"]["media_id"] == dying
     assert told["recipients"] == {
-        "accepted": 10, "refused": 10, "cancelled": 0, "in_doubt": 0, "waiting": 10,
-    }  # fmt: skip
+        "accepted": 10,
+        "refused": 10,
+        "cancelled": 0,
+        "in_doubt": 0,
+        "waiting": 10,
+    }
     assert told["blockers"][0]["errcode"] == 40007
 
 

@@ -30,9 +30,10 @@ def wake(broker_url: str, broadcast_id: str) -> None:
 def stranger_fetches(system: System) -> None:
     """Let another program fetch a classic token, which kills ours."""
     body = {
-        "grant_type": "client_credential", "appid": system.simulator.account.appid,
+        "grant_type": "client_credential",
+        "appid": system.simulator.account.appid,
         "secret": system.simulator.account.secret,
-    }  # fmt: skip
+    }
     url = f"{system.simulator.url}/cgi-bin/token"
     assert requests.get(url, params=body, timeout=240).json()["access_token"]
     system.simulator.invalidate_token()

@@ -182,11 +182,14 @@ def test_sixty_campaigns_are_sent_once_each_though_beats_are_killed_all_the_whil
     people = system.simulator.openids(2 * LEAST)
     campaigns = [
         add(
-            system, f"c{n}", template(of_file(system, people[2 * n : 2 * n + 2], f"{n}.txt")),
-            schedule=soon(10 + n % 20), policy=Policy(missed=Missed.LATE),
+            system,
+            f"c{n}",
+            template(of_file(system, people[2 * n : 2 * n + 2], f"{n}.txt")),
+            schedule=soon(10 + n % 20),
+            policy=Policy(missed=Missed.LATE),
         )
         for n in range(LEAST)
-    ]  # fmt: skip
+    ]
     for _ in range(2):
         system.worker()
         system.beat()

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 SEED = 20261127
 #: The account has the tags 1 and 2 alone, and nobody has them.
 UNKNOWN_TAGS: tuple[dict[str, Any], ...] = (
-    {"audience": {"tag_id": 999}}, {"audience": {"tag_id": 2}}, {"exclude": ["tag:0"]},
-)  # fmt: skip
+    {"audience": {"tag_id": 999}},
+    {"audience": {"tag_id": 2}},
+    {"exclude": ["tag:0"]},
+)
 NOT_EVEN_KOMBUS = (b"\xff\0", b'{"properties": {}}', b'{"x": 0x1f}')
 #: A good message is to two people of its own.
 EACH = 2
@@ -41,9 +43,11 @@ EACH = 2
 def enqueue_bad(app: Celery, people: list[str]) -> None:
     """Enqueue what is no request, the first four twice."""
     for bad in (
-        foreign.request(people, key="c", text="?") | {"text": "?"}, foreign.request(people),
-        foreign.request(people, key="d", account="nobody"), foreign.request([], key="e"),
-    ):  # fmt: skip
+        foreign.request(people, key="c", text="?") | {"text": "?"},
+        foreign.request(people),
+        foreign.request(people, key="d", account="nobody"),
+        foreign.request([], key="e"),
+    ):
         foreign.enqueue(app, **bad)
         foreign.enqueue(app, **bad)
     # Names that Python, or Celery, has a meaning of its own for.
@@ -84,9 +88,10 @@ def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
         # Sent before a worker declared the queue, as another program may.
         good = foreign.request(people[:10], key="a")
         answers = [
-            foreign.enqueue(app, **good), foreign.enqueue(app, **good),
+            foreign.enqueue(app, **good),
+            foreign.enqueue(app, **good),
             foreign.enqueue(app, **foreign.request(people[10:], key="b", title="Sale")),
-        ]  # fmt: skip
+        ]
         enqueue_bad(app, people)
         worker = system.worker()
 
@@ -166,12 +171,17 @@ def test_a_message_reaches_the_worker_that_has_its_account(
     accounts = system.simulator.accounts
     with foreign.app_of(valkey.url, valkey.url) as app:
         answers = [
-            foreign.enqueue(app, **foreign.request(
-                system.simulator.openids(12, appid=one.appid)[2 * n : 2 * n + 2],
-                key=f"{n}", account=one.name,
-            ))
-            for n in range(6) for one in accounts
-        ]  # fmt: skip
+            foreign.enqueue(
+                app,
+                **foreign.request(
+                    system.simulator.openids(12, appid=one.appid)[2 * n : 2 * n + 2],
+                    key=f"{n}",
+                    account=one.name,
+                ),
+            )
+            for n in range(6)
+            for one in accounts
+        ]
         nobodys = foreign.enqueue(app, **foreign.request(["x"], key="x", account="nobody"))
         made = [one.get(timeout=60) for one in answers]
         refused = nobodys.get(timeout=60)

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 #: What Celery itself puts into every event.
 CELERYS = {
-    "type", "uuid", "hostname", "timestamp", "local_received", "clock", "utcoffset", "pid",
-}  # fmt: skip
+    "type",
+    "uuid",
+    "hostname",
+    "timestamp",
+    "local_received",
+    "clock",
+    "utcoffset",
+    "pid",
+}
 OURS = ("account", "broadcast", "batch", "attempt", "outcome", "errcode", "ms")
 
 
@@ -56,14 +63,19 @@ def attempts(system: System, broadcast_id: str) -> list[tuple[Any, ...]]:
     """What the ledger says of every call of a broadcast, in the order of the calls."""
     query = (
         select(
-            AttemptRow.account, Batch.broadcast_id, Batch.n, AttemptRow.number,
-            AttemptRow.outcome, AttemptRow.errcode, AttemptRow.elapsed_ms,
+            AttemptRow.account,
+            Batch.broadcast_id,
+            Batch.n,
+            AttemptRow.number,
+            AttemptRow.outcome,
+            AttemptRow.errcode,
+            AttemptRow.elapsed_ms,
         )
         .join(Batch, Batch.id == AttemptRow.batch_id)
         # What a busy machine claimed and was too late to call is no call.
         .where(Batch.broadcast_id == broadcast_id, AttemptRow.outcome != Outcome.NOT_CALLED)
         .order_by(AttemptRow.id)
-    )  # fmt: skip
+    )
     with system.engine.connect() as connection:
         return [(*row[:4], row.outcome.value, *row[5:]) for row in connection.execute(query)]
 
@@ -83,11 +95,13 @@ def test_each_call_is_told_once_as_the_ledger_has_it(
         listener.wait_for("worker-heartbeat")
         sent = [
             system.send(
-                system.simulator.openids(12, appid=account.appid), "--account", account.name,
+                system.simulator.openids(12, appid=account.appid),
+                "--account",
+                account.name,
                 "--wait",
             )["id"]
             for account in (first, second)
-        ]  # fmt: skip
+        ]
         ledgers = [attempts(system, broadcast_id) for broadcast_id in sent]
         expected = [call for ledger in ledgers for call in ledger]
         until(lambda: len(calls_told(listener)) >= len(expected), 30, "an event of every call")
@@ -123,8 +137,11 @@ def test_a_broker_that_is_away_does_not_disturb_the_lane(
     assert sets_of(report) == {"accepted": 60}
     assert report.calls == 30
     assert system.simulator.ledger() == {
-        "delivered_distinct": 60, "deliveries": 60, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 60,
+        "deliveries": 60,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
     broker.start()
     with EventListener(broker.url) as listener:

@@ -53,8 +53,16 @@ def test_fastapi_hands_a_sale_over_once_and_shows_how_far_it_is(
     system = start_system(followers=4)
     system.worker()
     people, port = system.simulator.openids(4), free_port()
-    command = python_module("uvicorn", "--app-dir", str(APPS / "fastapi"), "shop:app",
-                            "--host", LOOPBACK, "--port", str(port))  # fmt: skip
+    command = python_module(
+        "uvicorn",
+        "--app-dir",
+        str(APPS / "fastapi"),
+        "shop:app",
+        "--host",
+        LOOPBACK,
+        "--port",
+        str(port),
+    )
     sale = started(system, launch, command, port) + "/sales/7"
     asked = {"text": TEXT, "people": people}
 
@@ -84,8 +92,16 @@ def test_flask_commits_an_order_and_its_broadcast_or_neither(
     # No beat: the app wakes a worker itself.
     system.worker()
     people, port = system.simulator.openids(4), free_port()
-    command = python_module("flask", "--app", str(APPS / "flask" / "shop.py"), "run",
-                            "--host", LOOPBACK, "--port", str(port))  # fmt: skip
+    command = python_module(
+        "flask",
+        "--app",
+        str(APPS / "flask" / "shop.py"),
+        "run",
+        "--host",
+        LOOPBACK,
+        "--port",
+        str(port),
+    )
     orders = started(system, launch, command, port, **NO_ACCOUNT) + "/orders"
     asked = {"text": TEXT, "people": people}
 

@@ -128,8 +128,17 @@ def test_an_unknown_batch_goes_first_then_priority_then_age_and_what_is_paused_b
     for broadcast_id in (old, young, important, paused):
         system.until_state(broadcast_id, "completed", timeout_s=30)
     assert line.order() == [
-        important, important, old, old, old, paused, paused, old, young, young,
-    ]  # fmt: skip
+        important,
+        important,
+        old,
+        old,
+        old,
+        paused,
+        paused,
+        old,
+        young,
+        young,
+    ]
     assert system.simulator.ledger()["delivered_max"] == 1
 
 

@@ -20,9 +20,7 @@ from tests.servers.ports import LOOPBACK
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
 
-POSTS = [
-    f"api/task/{word}/{names.ENQUEUE}" for word in ("apply", "async-apply", "send-task")
-]  # fmt: skip
+POSTS = [f"api/task/{word}/{names.ENQUEUE}" for word in ("apply", "async-apply", "send-task")]
 WORKER = "worker0@test"
 STEERING = [
     *(f"api/task/{word}/some-id" for word in ("abort", "revoke")),
@@ -80,11 +78,17 @@ def test_a_port_that_is_taken_ends_its_start_in_one_line(start_system: StartSyst
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(
-            [*python_module("celery", "-A", "worker", "flower", f"--port={port}"),
-             f"--address={LOOPBACK}"],
-            cwd=system.folder, env={**os.environ, **system.env, "FLOWER_BASIC_AUTH": LOGIN},
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [
+                *python_module("celery", "-A", "worker", "flower", f"--port={port}"),
+                f"--address={LOOPBACK}",
+            ],
+            cwd=system.folder,
+            env={**os.environ, **system.env, "FLOWER_BASIC_AUTH": LOGIN},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     (line,) = ended.stderr.splitlines()
     assert f"{LOOPBACK}:{port} (Address already in use)" in line

@@ -26,9 +26,12 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
 DAY_MINUTES = 24 * 60
 #: What beat wakes, each once in a minute of that day.
 BEATEN: tuple[tuple[str, dict[str, object]], ...] = (
-    (names.SWEEP, {}), (names.LAUNCH_DUE, {}), (names.POLL_RESULTS, {}), (names.READ_DRAFTS, {}),
+    (names.SWEEP, {}),
+    (names.LAUNCH_DUE, {}),
+    (names.POLL_RESULTS, {}),
+    (names.READ_DRAFTS, {}),
     (names.REFRESH_TOKEN, {"only_expiring": True}),
-)  # fmt: skip
+)
 #: New rows in that day, with nine broadcasts that stand. Before plans of a stopped account waited
 #: there were 127 in its first hour, of two of them.
 MOST = 60
@@ -80,8 +83,12 @@ def pass_a_day(system: System, clock: Clock) -> None:
             clock.shift(timedelta(minutes=minute))
             for task, words in BEATEN:
                 app.send_task(task, kwargs=words, queue=names.QUEUE)
-            until(lambda: not client.llen(names.QUEUE) and not client.hlen(names.UNACKED), 60,
-                  "what was woken to be done", pause_s=0.005)  # fmt: skip
+            until(
+                lambda: not client.llen(names.QUEUE) and not client.hlen(names.UNACKED),
+                60,
+                "what was woken to be done",
+                pause_s=0.005,
+            )
 
 
 def test_a_day_of_wakes_adds_few_rows_and_what_failed_before_is_found_after_a_restart(
@@ -89,8 +96,10 @@ def test_a_day_of_wakes_adds_few_rows_and_what_failed_before_is_found_after_a_re
 ) -> None:
     clock = Clock(tmp_path)
     settings: dict[str, Any] = {
-        "BROADCAST_BATCH_SIZE": "2", "BROADCAST_LANG": "zh", **clock.settings
-    }  # fmt: skip
+        "BROADCAST_BATCH_SIZE": "2",
+        "BROADCAST_LANG": "zh",
+        **clock.settings,
+    }
     system = start_system(followers=6, accounts=6, **settings)
     clock.follow(system)
     system.worker()
@@ -105,8 +114,11 @@ def test_a_day_of_wakes_adds_few_rows_and_what_failed_before_is_found_after_a_re
     before = set(flower.json("tasks", limit="10000"))
 
     pass_a_day(system, clock)
-    until(lambda: "STARTED" not in {one["state"] for one in flower.json("tasks").values()}, 20,
-          "the end of each row")  # fmt: skip
+    until(
+        lambda: "STARTED" not in {one["state"] for one in flower.json("tasks").values()},
+        20,
+        "the end of each row",
+    )
     flower.restart()
 
     after = flower.json("tasks", limit="10000")

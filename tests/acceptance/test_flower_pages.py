@@ -53,9 +53,10 @@ return found;
 """
 #: By account: the errcode of its second call, and what its row says of it.
 REFUSALS = {
-    "account1": (45028, "群发次数已用完"), "account2": (48001, "没有该接口权限"),
+    "account1": (45028, "群发次数已用完"),
+    "account2": (48001, "没有该接口权限"),
     "account3": (45008, "已自动暂停：微信拒绝了群发内容"),
-}  # fmt: skip
+}
 BAD = "不认识字段 x"
 
 
@@ -126,7 +127,7 @@ def plant(system: System, broker: str) -> dict[str, str]:
             system.simulator.openids(6, appid=one.appid), "--account", name, status=0
         )["id"]
         for name, one in accounts.items()
-    }  # fmt: skip
+    }
     with foreign.app_of(broker) as app:
         people = system.simulator.openids(6, appid=accounts["account1"].appid)
         foreign.enqueue(app, **foreign.request(people, key="k", account="account1", x=people[0]))
@@ -164,9 +165,12 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     start_system: StartSystem, valkey: Valkey, browser: Chrome
 ) -> None:
     system = start_system(
-        followers=6, accounts=4, BROADCAST_BATCH_SIZE="2", BROADCAST_LANG="zh",
+        followers=6,
+        accounts=4,
+        BROADCAST_BATCH_SIZE="2",
+        BROADCAST_LANG="zh",
         BROADCAST_WAIT_SCALE="0.001",
-    )  # fmt: skip
+    )
     worker = system.worker()
     flower = Flower(system, FLOWER_BASIC_AUTH=LOGIN)
     system.beat()
@@ -193,9 +197,10 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
 
     secrets = [LOGIN.partition(":")[2], *(one.secret for one in system.simulator.accounts)]
     people = [
-        openid for one in system.simulator.accounts
+        openid
+        for one in system.simulator.accounts
         for openid in system.simulator.openids(6, appid=one.appid)
-    ]  # fmt: skip
+    ]
     for place, source in pages(browser, flower).items():
         assert not any(openid in source for openid in people), place
         assert not any(secret in source for secret in secrets[1:]), place

@@ -91,8 +91,10 @@ def test_a_sync_that_is_killed_goes_on_and_ends_exact_in_bounded_memory(
     simulator.remove_followers([everybody[5], everybody[-5]])
     with RunningProcess(
         [sys.executable, "-c", MEASURED, *COMMAND, "--json"],
-        log=system.folder / "sync.log", env=system.env, cwd=system.folder,
-    ) as last:  # fmt: skip
+        log=system.folder / "sync.log",
+        env=system.env,
+        cwd=system.folder,
+    ) as last:
         status = last.wait(timeout_s=MOST_S)
     print(last.output)
 
@@ -221,9 +223,11 @@ def test_a_run_that_asks_since_when_and_is_killed_asks_nobody_again(
         )
 
     with RunningProcess(
-        [*COMMAND[:-1], "details"], log=system.folder / "details.log", env=system.env,
+        [*COMMAND[:-1], "details"],
+        log=system.folder / "details.log",
+        env=system.env,
         cwd=system.folder,
-    ) as process:  # fmt: skip
+    ) as process:
         until(lambda: undated() < 3_000, 120, "some answers")
         process.kill()
     left = undated()

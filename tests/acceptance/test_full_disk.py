@@ -71,8 +71,9 @@ def test_postgresql_with_a_full_disk_is_waited_for(
                 fill_up(admin, rows="generate_series(1, 1000)")
             until(
                 lambda: any("could not extend file" in p.output for p in system.processes),
-                40, "a worker that hears of the full disk",
-            )  # fmt: skip
+                40,
+                "a worker that hears of the full disk",
+            )
             with for_seconds(FAULT_S, lambda: None):
                 standing = traffic.calls()
         finally:
@@ -111,8 +112,9 @@ def test_mariadb_with_a_full_disk_is_waited_for(
                     fill_up(admin, rows=rows)
             until(
                 lambda: any("is full" in p.output for p in system.processes),
-                40, "a worker that hears of the full disk",
-            )  # fmt: skip
+                40,
+                "a worker that hears of the full disk",
+            )
             with for_seconds(FAULT_S, lambda: None):
                 standing = traffic.calls()
         finally:

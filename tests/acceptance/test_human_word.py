@@ -31,8 +31,11 @@ def audited(system: System) -> None:
     """Audit the ledger, and see that everybody got it exactly once."""
     system.broadcast("audit", "--all")
     assert system.simulator.ledger() == {
-        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 6,
+        "deliveries": 6,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
 
 def lost_and_refused(system: System, when: str) -> dict[str, Any]:

@@ -83,9 +83,12 @@ def test_twenty_kills_and_a_tenth_of_the_replies_lost_leave_300_000_exactly_once
     url: str | None, chance: random.Random, start_system: StartSystem
 ) -> None:
     system = start_system(
-        followers=MANY, latency_ms=150, database_url=url,
-        BROADCAST_BATCH_SIZE=str(BATCH), BROADCAST_WAIT_SCALE="0.05",
-    )  # fmt: skip
+        followers=MANY,
+        latency_ms=150,
+        database_url=url,
+        BROADCAST_BATCH_SIZE=str(BATCH),
+        BROADCAST_WAIT_SCALE="0.05",
+    )
     lose_a_tenth(system, chance)
     start_all(system)
     openids = system.simulator.openids(MANY)
@@ -227,10 +230,14 @@ def test_up_whose_process_group_is_killed_leaves_nothing_behind_and_goes_on_when
     with Simulator(followers=count, latency_ms=250) as simulator:
         simulator.change_account(None, **UNLIMITED)
         env = of(
-            installation, WECHAT_APPID=simulator.account.appid, BROADCAST_BATCH_SIZE="2",
-            WECHAT_APPSECRET=simulator.account.secret, WECHAT_API_BASE=simulator.url,
-            WECHAT_CALLS_PER_MINUTE="0", BROADCAST_LANG="en",
-        )  # fmt: skip
+            installation,
+            WECHAT_APPID=simulator.account.appid,
+            BROADCAST_BATCH_SIZE="2",
+            WECHAT_APPSECRET=simulator.account.secret,
+            WECHAT_API_BASE=simulator.url,
+            WECHAT_CALLS_PER_MINUTE="0",
+            BROADCAST_LANG="en",
+        )
 
         def start(command: Sequence[str], name: str) -> RunningProcess:
             return RunningProcess([BROADCAST, *command], log=tmp_path / name, env=env, cwd=tmp_path)
@@ -264,8 +271,11 @@ def test_up_whose_process_group_is_killed_leaves_nothing_behind_and_goes_on_when
             up.terminate()
             assert up.wait(timeout_s=60) == 128 + signal.SIGTERM
         assert simulator.ledger() == {
-            "delivered_distinct": count, "deliveries": count, "delivered_max": 1, "doubled": 0,
-        }  # fmt: skip
+            "delivered_distinct": count,
+            "deliveries": count,
+            "delivered_max": 1,
+            "doubled": 0,
+        }
 
 
 def next_call(simulator: Simulator, since: float) -> float:

@@ -44,9 +44,15 @@ def test_everybody_in_a_large_file_gets_it_once_in_bounded_memory(
     write_list(file, openids)
 
     command = [
-        str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(file),
-        "--text", "您好", "--wait", "--json",
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "broadcast"),
+        "send",
+        "--openids",
+        str(file),
+        "--text",
+        "您好",
+        "--wait",
+        "--json",
+    ]
     with RunningProcess(
         [sys.executable, "-c", MEASURED, *command],
         log=system.folder / "send.log",
@@ -59,10 +65,16 @@ def test_everybody_in_a_large_file_gets_it_once_in_bounded_memory(
     assert status == 0, printed
     [told] = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     report = system.report(told["id"])
-    assert told["audience"] | {
-        "read": count + DUPLICATES + len(MALFORMED), "malformed": len(MALFORMED),
-        "duplicate": DUPLICATES, "planned": count,
-    } == told["audience"]  # fmt: skip
+    assert (
+        told["audience"]
+        | {
+            "read": count + DUPLICATES + len(MALFORMED),
+            "malformed": len(MALFORMED),
+            "duplicate": DUPLICATES,
+            "planned": count,
+        }
+        == told["audience"]
+    )
     assert sets_of(report) == {"accepted": count}
     assert told["batches"]["accepted"] == told["batches"]["total"] == count // 10_000
     delivered = system.simulator.ledger_dump()

@@ -66,9 +66,10 @@ def test_after_a_claim_that_sent_nothing_the_first_call_can_still_be_late(
     system = start_system(followers=20, BROADCAST_BATCH_SIZE="10")
     sent = system.send(system.simulator.openids(20))["id"]
     point, signal = {
-        "asleep": (Point.CLAIM_COMMITTED, "STOP"), "killed": (Point.CLAIM_COMMITTED, "KILL"),
+        "asleep": (Point.CLAIM_COMMITTED, "STOP"),
+        "killed": (Point.CLAIM_COMMITTED, "KILL"),
         "unreachable": (Point.PACE_TAKEN, "STOP"),
-    }[course]  # fmt: skip
+    }[course]
     worker = system.worker(ready=False, **{VARIABLE: f"{point}:1:{signal}"})
     worker.wait_for_line(f"SIG{signal} at {point}")
     if course == "unreachable":

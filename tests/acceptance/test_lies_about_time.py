@@ -90,9 +90,13 @@ def test_45009_three_seconds_after_the_turn_is_asked_again_in_minutes_and_not_in
     turn = day.turn(morning)
     calendar.put(turn + 3 * SECOND, wechat=turn - MINUTE)
     victim.system.simulator.fault(
-        "errcode", when="before", errcode=45009, count=1, appid=victim.account.appid,
+        "errcode",
+        when="before",
+        errcode=45009,
+        count=1,
+        appid=victim.account.appid,
         path=MASS_SEND,
-    )  # fmt: skip
+    )
 
     victim.send()
 

@@ -72,9 +72,12 @@ class Desk:
 
     def type(self, words: str) -> Shown:
         environment = {
-            **os.environ, **self.system.env, "BROADCAST_LANG": self._lang,
-            "BROADCAST_PREVIEW_TO": "editor_01", "BROADCAST_COOLING_OFF": "60s above 5",
-        }  # fmt: skip
+            **os.environ,
+            **self.system.env,
+            "BROADCAST_LANG": self._lang,
+            "BROADCAST_PREVIEW_TO": "editor_01",
+            "BROADCAST_COOLING_OFF": "60s above 5",
+        }
         line = f"broadcast {words}"
         return typed(line, folder=self.system.folder, environment=environment, answers=["n"])
 
@@ -165,7 +168,8 @@ SITUATIONS: dict[str, Situation] = {
     "the last calls": (lambda desk: desk.quota(3), TEXT),
     "a picture": (pictured, "--openids list.txt --image shop.jpg"),
     "a draft of eight articles": (
-        drafted, "--openids list.txt --draft '十二月上新第 1 篇：新品与活动说明'",
+        drafted,
+        "--openids list.txt --draft '十二月上新第 1 篇：新品与活动说明'",
     ),
     "a long text with paragraphs": (long_text, "--openids list.txt --text-file long.txt"),
     "everybody": (nothing, "--to-all --text hello"),
@@ -175,7 +179,8 @@ SITUATIONS: dict[str, Situation] = {
     ),
     "followers of long ago": (synced_long_ago, f"--followers --text hello --again {NIGHT}"),
     "followers with a tag": (
-        nothing, f"--followers --with-tag VIP --only-current --text hello {NIGHT}",
+        nothing,
+        f"--followers --with-tag VIP --only-current --text hello {NIGHT}",
     ),
     "yesterday's version went out in part": (went_out_in_part, TEXT),
     "a long suppression list": (suppressed, f"{TEXT} --exclude file:out.txt"),
@@ -184,7 +189,7 @@ SITUATIONS: dict[str, Situation] = {
         lambda desk: desk.system.broadcast("halt", "--account", "account1", "--why", "下班"),
         f"{TEXT} --at 'tomorrow 20:00'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -247,14 +252,16 @@ CAMPAIGNS: dict[str, Situation] = {
     "a campaign": (nothing, f"add weekly --account account1 {TEXT} {FRIDAYS}"),
     "once, at night": (nothing, f"add once --account account1 {TEXT} {NIGHT}"),
     "to everybody": (
-        nothing, f"add all --account account1 --to-all --text hello {FRIDAYS}",
+        nothing,
+        f"add all --account account1 --to-all --text hello {FRIDAYS}",
     ),
     "with holidays, exclusions and a long text": (
         excluded_from_a_long_text,
         f"add spring {ALL_OF_IT} --exclude file:out.txt --from 2026-12-02 --except 12-25..12-28",
     ),
     "a fifth message of the month": (
-        others_of_the_month, f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
+        others_of_the_month,
+        f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
     ),
     "an edit": (nothing, "edit 每日0 --except 12-25 --text '周六 {date} 直播' --cron '0 3 * * 6'"),
     "a run of now": (
@@ -268,15 +275,18 @@ CAMPAIGNS: dict[str, Situation] = {
         "run all",
     ),
     "a run, with a long suppression list": (
-        suppressed, "run spring",
+        suppressed,
+        "run spring",
     ),
     "enabled again, to everybody": (
-        lambda desk: desk.system.broadcast("campaigns", "disable", "all"), "enable all",
+        lambda desk: desk.system.broadcast("campaigns", "disable", "all"),
+        "enable all",
     ),
     "of a broken account": (
-        wrong_secret, f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
+        wrong_secret,
+        f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.prove

@@ -28,14 +28,21 @@ def line(tmp_path: Path) -> Iterator[CommandLine]:
 def run(line: CommandLine, to: str, *words: str) -> tuple[int, str]:
     """Run a command with its standard output sent there; return its status and standard error."""
     # The reader is gone before the command begins to write.
-    script = f'exec 3>&1; {{ sleep 0.2; "$@"; echo $? >&2; }} {to}' if to == UNREAD else (
-        f'"$@" {to}; echo $? >&2'
-    )  # fmt: skip
+    script = (
+        f'exec 3>&1; {{ sleep 0.2; "$@"; echo $? >&2; }} {to}'
+        if to == UNREAD
+        else (f'"$@" {to}; echo $? >&2')
+    )
     done = subprocess.run(
         ["bash", "-c", script, "bash", sys.executable, "-m", "entrypoints.cli.main", *words],
-        cwd=line.folder, env=line.environment({}), stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        cwd=line.folder,
+        env=line.environment({}),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     *told, status = done.stderr.splitlines()
     return int(status), "\n".join(told)
 

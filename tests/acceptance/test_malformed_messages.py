@@ -35,18 +35,36 @@ COUNTS = [pytest.param(SHORT), pytest.param(LONG, marks=pytest.mark.prove)]
 SEED = 20261126
 UNPACKED_BYTES = 400_000_000
 BODIES: list[Any] = [
-    {}, [], None, [1], 3, {"hostname": []}, {"type": "worker-heartbeat"}, {"method": []},
-    {"type": 3, "hostname": "x"}, {"method": "x", "arguments": 3}, {"method": "ping", "pattern": 3},
-    {"method": "ping", "destination": 3}, {"type": "worker-online", "hostname": "x", "clock": "y"},
-]  # fmt: skip
-HEADERS: list[dict[str, Any]] = [{}, {"hostname": "x"}, {"hostname": []}, {"clock": []},
-                                 {"clock": 3, "expires": "x"}]  # fmt: skip
+    {},
+    [],
+    None,
+    [1],
+    3,
+    {"hostname": []},
+    {"type": "worker-heartbeat"},
+    {"method": []},
+    {"type": 3, "hostname": "x"},
+    {"method": "x", "arguments": 3},
+    {"method": "ping", "pattern": 3},
+    {"method": "ping", "destination": 3},
+    {"type": "worker-online", "hostname": "x", "clock": "y"},
+]
+HEADERS: list[dict[str, Any]] = [
+    {},
+    {"hostname": "x"},
+    {"hostname": []},
+    {"clock": []},
+    {"clock": 3, "expires": "x"},
+]
 
 
 def everything_is_sent(system: System, *, left: Callable[[], int]) -> None:
     """The queue is read to its end, and the same workers send a broadcast."""
-    until(lambda: any(p.exit_status is not None for p in system.processes) or not left(),
-          300, "every message taken and acknowledged")  # fmt: skip
+    until(
+        lambda: any(p.exit_status is not None for p in system.processes) or not left(),
+        300,
+        "every message taken and acknowledged",
+    )
     everybody_lives(system)
     traffic = Traffic(system, batches=5)
     beat = system.beat()

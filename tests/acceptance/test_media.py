@@ -77,9 +77,15 @@ def send(
 ) -> subprocess.CompletedProcess[str]:
     name = f"account{account}"
     return system.broadcast(
-        "send", "--openids", f"list{account}.txt", "--account", name, *words, "--json",
+        "send",
+        "--openids",
+        f"list{account}.txt",
+        "--account",
+        name,
+        *words,
+        "--json",
         status=status,
-    )  # fmt: skip
+    )
 
 
 def at(days: float) -> tuple[str, str]:
@@ -189,8 +195,11 @@ def test_a_picture_that_wechat_no_longer_has_pauses_the_rest_and_says_how_it_get
     system.broadcast(*commands[-1].replace("FILE", "photo.jpg").split(), "--wait")
     assert uploads(system) == ["upload", "upload"]
     assert system.simulator.ledger(FIRST) == {
-        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 6,
+        "deliveries": 6,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
 
 def test_a_picture_for_a_time_after_its_death_is_uploaded_again_before_it_is_sent(
@@ -249,8 +258,11 @@ def test_a_spread_past_the_death_of_its_picture_repeats_what_it_said_and_uploads
     assert said == [[old["media_id"]], [newest["media_id"]], [newest["media_id"]]]
     assert taken(system) == 3
     assert system.simulator.ledger(FIRST) == {
-        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 6,
+        "deliveries": 6,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
 
 def taken(system: System) -> int:

@@ -36,9 +36,11 @@ def test_a_worker_shows_what_it_did_and_the_api_what_the_ledger_has(
     port = free_port()
     keys = f"{api.KEY},reader:read:reader-key-0123,of-one:read@default:of-one-key-0123"
     system = start_system(
-        followers=40, BROADCAST_METRICS_PORT=str(port), BROADCAST_API_KEYS=keys,
+        followers=40,
+        BROADCAST_METRICS_PORT=str(port),
+        BROADCAST_API_KEYS=keys,
         BROADCAST_BATCH_SIZE="10",
-    )  # fmt: skip
+    )
     worker, where = system.worker(), f"http://127.0.0.1:{port}/metrics"
     silent = socket.create_connection(("127.0.0.1", port))
     sent = system.send(system.simulator.openids(40), "--key", "metrics")

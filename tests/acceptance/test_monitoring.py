@@ -79,9 +79,11 @@ class Prometheus:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/api/v1"
         command = [
-            str(program), f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
-        ]  # fmt: skip
+            str(program),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
         process = RunningProcess(command, log=folder / "prometheus.log", cwd=folder)
         system.processes.append(process)
 
@@ -102,9 +104,11 @@ class Prometheus:
 
     def evaluations(self) -> int:
         """Return how often the rules were evaluated."""
-        told = requests.get(f"{self.url}/query", params={
-            "query": 'count_over_time(up{job="broadcast"}[1h])'
-        }, timeout=10).json()["data"]["result"]  # fmt: skip
+        told = requests.get(
+            f"{self.url}/query",
+            params={"query": 'count_over_time(up{job="broadcast"}[1h])'},
+            timeout=10,
+        ).json()["data"]["result"]
         return int(told[0]["value"][1]) if told else 0
 
 
@@ -120,9 +124,14 @@ def test_each_alert_fires_on_its_fault_none_in_normal_times_and_each_panel_has_d
     system.simulator.change_account(daily_limit=LIMIT)
     worker, beat = system.worker(BROADCAST_METRICS_PORT=str(port)), system.beat()
     api = system.api()
-    prometheus = Prometheus(program, system, {
-        "broadcast": api.url.removeprefix("http://"), "broadcast-workers": f"127.0.0.1:{port}",
-    })  # fmt: skip
+    prometheus = Prometheus(
+        program,
+        system,
+        {
+            "broadcast": api.url.removeprefix("http://"),
+            "broadcast-workers": f"127.0.0.1:{port}",
+        },
+    )
     for n in range(6):
         sent = system.send(system.simulator.openids(40, start=40 * n), "--key", f"normal {n}")
         system.until_state(sent["id"], "completed")
@@ -164,9 +173,7 @@ def plant(engine: Engine) -> None:
     reason = Message("error.dead.expired")
     dead_letters.store_letter(engine, Letter(source=LetterSource.CELERY, body="{}", reason=reason))
     unreported.register(engine, ["slack:h.example:00000000"], alone=False)
-    campaign = campaign_edits.add(
-        engine, "weekly", campaign_world.plan("0 20 * * 5"), who="tests"
-    )  # fmt: skip
+    campaign = campaign_edits.add(engine, "weekly", campaign_world.plan("0 20 * * 5"), who="tests")
     # The other path goes on: its batches wait for calls of today.
     stories.close(engine, GateKind.STOP, reason=Reason.ACCOUNT_STOPPED, path=SendPath.SENDALL)
     with engine.begin() as connection:
@@ -189,28 +196,69 @@ def plant(engine: Engine) -> None:
             )
         )
         connection.execute(of(BroadcastRow.id == waiting).values(phase=Phase.PLANNING))
-        connection.execute(insert(GateRow).values(
-            account="default", scope=GateScope.BROADCAST, broadcast_id=waiting,
-            kind=GateKind.SCHEDULE, closed_at=past, closed_by="tests", until=past,
-            closed_counter=1,
-        ))  # fmt: skip
-        connection.execute(insert(LaunchRow).values(
-            campaign_id=campaign.id, account="default", due_at=past, state=LaunchState.HELD,
-            version=1, key="held", decided_at=past,
-        ))  # fmt: skip
-        connection.execute(insert(OutboxRow).values(
-            id="planted", who="tests", body="{}", created_at=past, tries=0,
-        ))  # fmt: skip
-        connection.execute(insert(PushRow).values(
-            account="default", dedup="planted", kind="event", happened_at=past, received_at=past,
-            body="{}", due_at=past, tries=0,
-        ))  # fmt: skip
-        connection.execute(insert(WebhookRow).values(
-            broadcast_id=held, version=1, account="default", kind="broadcast.completed",
-            url="https://h.example/", origin="https://h.example", state=WebhookState.GIVEN_UP,
-            tries=9, created_at=past, since=past,
-        ))  # fmt: skip
+        connection.execute(
+            insert(GateRow).values(
+                account="default",
+                scope=GateScope.BROADCAST,
+                broadcast_id=waiting,
+                kind=GateKind.SCHEDULE,
+                closed_at=past,
+                closed_by="tests",
+                until=past,
+                closed_counter=1,
+            )
+        )
+        connection.execute(
+            insert(LaunchRow).values(
+                campaign_id=campaign.id,
+                account="default",
+                due_at=past,
+                state=LaunchState.HELD,
+                version=1,
+                key="held",
+                decided_at=past,
+            )
+        )
+        connection.execute(
+            insert(OutboxRow).values(
+                id="planted",
+                who="tests",
+                body="{}",
+                created_at=past,
+                tries=0,
+            )
+        )
+        connection.execute(
+            insert(PushRow).values(
+                account="default",
+                dedup="planted",
+                kind="event",
+                happened_at=past,
+                received_at=past,
+                body="{}",
+                due_at=past,
+                tries=0,
+            )
+        )
+        connection.execute(
+            insert(WebhookRow).values(
+                broadcast_id=held,
+                version=1,
+                account="default",
+                kind="broadcast.completed",
+                url="https://h.example/",
+                origin="https://h.example",
+                state=WebhookState.GIVEN_UP,
+                tries=9,
+                created_at=past,
+                since=past,
+            )
+        )
         notices.add(
-            connection, kind="waits", account="default", subject=held, key="planted",
+            connection,
+            kind="waits",
+            account="default",
+            subject=held,
+            key="planted",
             state=NoticeState.GIVEN_UP,
-        )  # fmt: skip
+        )

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from tests.servers.valkey import Valkey
 
 INSIDE: dict[str, Any] = {
-    "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8", "BROADCAST_WAIT_SCALE": "0.01",
-}  # fmt: skip
+    "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8",
+    "BROADCAST_WAIT_SCALE": "0.01",
+}
 
 
 @pytest.fixture
@@ -101,9 +102,12 @@ def test_a_doubt_a_stopped_account_and_the_end_arrive_once_with_commands_that_se
 ) -> None:
     """With two workers and two beats."""
     system = start_system(
-        followers=8, BROADCAST_NOTIFY=wecom.url, BROADCAST_BATCH_SIZE="2",
-        BROADCAST_PAUSE_AFTER_DOUBTS="1", **INSIDE,
-    )  # fmt: skip
+        followers=8,
+        BROADCAST_NOTIFY=wecom.url,
+        BROADCAST_BATCH_SIZE="2",
+        BROADCAST_PAUSE_AFTER_DOUBTS="1",
+        **INSIDE,
+    )
     system.simulator.fault("drop", when="after", path=MASS_SEND, count=1)
     system.simulator.fault("errcode", errcode=40003, when="before", path=MASS_SEND, count=1, skip=1)
     start(system, workers=2)
@@ -159,9 +163,12 @@ def test_a_worker_killed_in_its_post_loses_no_notice(
     database_url: str, start_system: StartSystem, wecom: Bot, valkey: Valkey
 ) -> None:
     system = start_system(
-        followers=20, database_url=database_url, BROADCAST_NOTIFY=wecom.url,
-        BROADCAST_WEBHOOK_TIMEOUT="1", **INSIDE,
-    )  # fmt: skip
+        followers=20,
+        database_url=database_url,
+        BROADCAST_NOTIFY=wecom.url,
+        BROADCAST_WEBHOOK_TIMEOUT="1",
+        **INSIDE,
+    )
     worker = system.worker()
     system.beat()
     # The bot has it; nobody here has heard so.
@@ -213,9 +220,11 @@ def test_a_run_of_a_campaign_that_was_missed_is_reported_with_the_command_that_s
         early = {"decided_until": now(connection) - timedelta(minutes=3)}
         at = now(connection).replace(microsecond=0) - timedelta(minutes=2)
         plan = CampaignPlan(
-            account="default", schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
+            account="default",
+            schedule=Schedule(zone="Asia/Shanghai", at=at),
+            policy=Policy(),
             template=said,
-        ).stored  # fmt: skip
+        ).stored
         connection.execute(update(CampaignRow).values(plan=plan, next_due_at=at, **early))
     start(system)
 

@@ -64,9 +64,11 @@ def test_a_transaction_that_stays_open_holds_up_no_lane_and_is_sent_once_it_is_c
     database_url: str, start_system: StartSystem, shop: Producer
 ) -> None:
     system = start_system(
-        followers=2 * CALLS + 4, latency_ms=LATENCY_MS, BROADCAST_BATCH_SIZE="2",
+        followers=2 * CALLS + 4,
+        latency_ms=LATENCY_MS,
+        BROADCAST_BATCH_SIZE="2",
         database_url=database_url,
-    )  # fmt: skip
+    )
     worker, _ = system.worker(), system.beat()
     people = system.simulator.openids(2 * CALLS + 4)
     with ExitStack() as stack:
@@ -116,11 +118,17 @@ def test_on_sqlite_the_lane_waits_for_the_transaction_and_goes_on(
     assert "Traceback" not in worker.output
 
 
-@pytest.mark.parametrize(("point", "followers"), [
-    # Longer than a chunk: it is stored in portions.
-    ("submit.begun", 10_002), ("submit.stored", 10_002),
-    ("submit.publishing", 4), ("submit.published", 4), ("submit.woken", 4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("point", "followers"),
+    [
+        # Longer than a chunk: it is stored in portions.
+        ("submit.begun", 10_002),
+        ("submit.stored", 10_002),
+        ("submit.publishing", 4),
+        ("submit.published", 4),
+        ("submit.woken", 4),
+    ],
+)
 def test_a_worker_that_is_killed_while_it_submits_loses_and_doubles_nothing(
     start_system: StartSystem, shop: Producer, point: str, followers: int
 ) -> None:

@@ -57,12 +57,14 @@ def test_a_preview_reaches_each_named_person_once_and_nobody_else(system: System
     done = system.broadcast("preview", "--text", "周五晚8点", *words, "--json")
 
     assert [(one["openid"], one["wxname"]) for one in previews(system)] == [
-        (first, None), (second, "editor_01"),
-    ]  # fmt: skip
+        (first, None),
+        (second, "editor_01"),
+    ]
     told = object_of(done)
     assert [(one["receiver"], one["result"]) for one in told["previews"]] == [
-        (first, "sent"), ("editor_01", "sent"),
-    ]  # fmt: skip
+        (first, "sent"),
+        ("editor_01", "sent"),
+    ]
     assert told["calls_left_before"] == 100
     assert system.simulator.mass_calls() == []
     assert system.all_reports() == []
@@ -80,9 +82,11 @@ def test_a_group_of_the_settings_gets_every_picture_of_an_image_message(system: 
     system.broadcast("preview", "--content", "images.json", "--group", "team")
 
     assert [(one["openid"], one["content"]["image"]) for one in previews(system)] == [
-        (first, {"media_id": "M1"}), (first, {"media_id": "M2"}),
-        (second, {"media_id": "M1"}), (second, {"media_id": "M2"}),
-    ]  # fmt: skip
+        (first, {"media_id": "M1"}),
+        (first, {"media_id": "M2"}),
+        (second, {"media_id": "M1"}),
+        (second, {"media_id": "M2"}),
+    ]
     system.simulator.fault("errcode", errcode=45002, when="before", path=PREVIEW, skip=1, count=1)
     done = system.broadcast(
         "preview", "--content", "images.json", "--to", first, "--json", status=1

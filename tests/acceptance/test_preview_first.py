@@ -42,9 +42,11 @@ def previews(system: System) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("lang", "key", "offered"),
-    [("en", "p", f"p: a preview to {EDITOR} first [y/N/p] p\n{EDITOR}: sent\n"),
-     ("zh", "预览", f"先发预览给 {EDITOR}。[y/N/p] 预览\n{EDITOR}：已发送\n")],
-)  # fmt: skip
+    [
+        ("en", "p", f"p: a preview to {EDITOR} first [y/N/p] p\n{EDITOR}: sent\n"),
+        ("zh", "预览", f"先发预览给 {EDITOR}。[y/N/p] 预览\n{EDITOR}：已发送\n"),
+    ],
+)
 def test_a_picture_is_looked_at_first_and_uploaded_once(
     system: System, lang: str, key: str, offered: str
 ) -> None:

@@ -36,9 +36,12 @@ FOLLOWERS = 30_001
 OPENIDS = Path(__file__).parents[2] / "examples" / "openids.csv"
 #: A shell behind a proxy that nobody listens at; the tests' own exception for the loopback is away.
 PROXIED: dict[str, str | None] = {
-    "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9",
-    "ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": None, "no_proxy": "example.org",
-}  # fmt: skip
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": None,
+    "no_proxy": "example.org",
+}
 
 
 def end(process: RunningProcess, number: signal.Signals) -> int:
@@ -118,16 +121,23 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
     with Simulator(followers=100) as simulator:
         file.write_text("\n".join(simulator.openids(100)), encoding="ascii")
         account = simulator.account
-        env = of(
-            installation, WECHAT_APPID=account.appid, WECHAT_APPSECRET=account.secret,
-            WECHAT_API_BASE=simulator.url, WECHAT_CALLBACK_TOKEN=TOKEN,
-        ) | PROXIED  # fmt: skip
+        env = (
+            of(
+                installation,
+                WECHAT_APPID=account.appid,
+                WECHAT_APPSECRET=account.secret,
+                WECHAT_API_BASE=simulator.url,
+                WECHAT_CALLBACK_TOKEN=TOKEN,
+            )
+            | PROXIED
+        )
         simulator.set_switches(job_delay_s=0)
         nothing_starts_with_a_wrong_appsecret(env, terminal, installation / "var")
 
         for number, text, status in (
-            (signal.SIGTERM, "one", 128 + signal.SIGTERM), (signal.SIGINT, "two", 0)
-        ):  # fmt: skip
+            (signal.SIGTERM, "one", 128 + signal.SIGTERM),
+            (signal.SIGINT, "two", 0),
+        ):
             log = tmp_path / f"up-{text}.log"
             command = [BROADCAST, "up", "--callback-port", "0"]
             with RunningProcess(command, log=log, env=env, cwd=terminal) as up:
@@ -153,8 +163,11 @@ def test_up_serves_commands_of_other_terminals_and_takes_everything_with_it(
         assert "Sending due task" not in logs["beat"]
         assert logs["valkey"].count("Ready to accept connections") == 3
         assert simulator.ledger() == {
-            "delivered_distinct": 100, "deliveries": 200, "delivered_max": 2, "doubled": 100,
-        }  # fmt: skip
+            "delivered_distinct": 100,
+            "deliveries": 200,
+            "delivered_max": 2,
+            "doubled": 100,
+        }
 
 
 def test_without_an_account_a_simulator_is_started_and_found_by_other_terminals(
@@ -170,10 +183,15 @@ def test_without_an_account_a_simulator_is_started_and_found_by_other_terminals(
         told = json.loads(run(send, env=env, cwd=tmp_path, log=tmp_path / "send.log"))
         status = ["status", told["id"], "--json"]
         until(
-            lambda: json.loads(run(status, env=env, cwd=tmp_path, log=tmp_path / "s.log"))
-            ["delivered"]["sent"] == FOLLOWERS,
-            40, "WeChat's counts of the trial's account",
-        )  # fmt: skip
+            lambda: (
+                json.loads(run(status, env=env, cwd=tmp_path, log=tmp_path / "s.log"))["delivered"][
+                    "sent"
+                ]
+                == FOLLOWERS
+            ),
+            40,
+            "WeChat's counts of the trial's account",
+        )
         beside = {**env, "WECHAT_APPID": "wx0000000000000042", "WECHAT_APPSECRET": "f" * 32}
         known = run(["accounts", "--json"], env=beside, cwd=tmp_path, log=tmp_path / "accounts.log")
         for one in (left, left.with_name("database.url")):
@@ -245,9 +263,11 @@ def test_up_lists_what_was_stored_before_it_goes_on_with_it(
         file.write_text("\n".join(simulator.openids(10)), encoding="ascii")
         account = simulator.account
         env = of(
-            installation, WECHAT_APPID=account.appid, WECHAT_APPSECRET=account.secret,
+            installation,
+            WECHAT_APPID=account.appid,
+            WECHAT_APPSECRET=account.secret,
             WECHAT_API_BASE=simulator.url,
-        )  # fmt: skip
+        )
         with RunningProcess(
             [BROADCAST, "db", "upgrade"], log=tmp_path / "db.log", env=env, cwd=tmp_path
         ) as upgrade:
@@ -334,8 +354,10 @@ def test_ctrl_c_while_waiting_leaves_the_broadcast_running_and_says_its_id(
     file.write_text("\n".join(system.simulator.openids(40)), encoding="ascii")
     with RunningProcess(
         [BROADCAST, "send", "--openids", str(file), "--text", "a", "--wait"],
-        log=system.folder / "send.log", env=system.env, cwd=system.folder,
-    ) as waiting:  # fmt: skip
+        log=system.folder / "send.log",
+        env=system.env,
+        cwd=system.folder,
+    ) as waiting:
         waiting.wait_for_line("accepted by WeChat")
         until(lambda: len(system.simulator.mass_calls()) >= 2, 20, "two calls")
 

@@ -55,9 +55,13 @@ def test_csv_is_what_excel_opens(line: CommandLine, store: Engine, sent: str) ->
 
     assert accepted.out.encode().startswith(codecs.BOM_UTF8 + b"openid,batch,state,reason,")
     assert rows(accepted)[0] == {
-        "openid": PEOPLE[0], "batch": "1", "state": "accepted", "reason": "", "errcode": "",
+        "openid": PEOPLE[0],
+        "batch": "1",
+        "state": "accepted",
+        "reason": "",
+        "errcode": "",
         "msg_id": str(2**33 + 1),
-    }  # fmt: skip
+    }
     assert [row["openid"] for row in rows(refused)] == PEOPLE[2:4]
     assert {(row["state"], row["errcode"]) for row in rows(refused)} == {("refused", "43004")}
     assert {row["reason"] for row in rows(refused)} == {"recipients_refused"}
@@ -90,11 +94,13 @@ def test_skipped_lines_come_with_their_number_and_reason_and_no_formula(
 
     assert [one.split("\t")[1] for one in chinese.out.splitlines()] == ["重复", "格式错误"]
     assert plain.out.splitlines() == [
-        f"10\tduplicate\t{PEOPLE[0]}", "9\tmalformed\t=HYPERLINK(1)|no id",
-    ]  # fmt: skip
+        f"10\tduplicate\t{PEOPLE[0]}",
+        "9\tmalformed\t=HYPERLINK(1)|no id",
+    ]
     assert [(row["line"], row["reason"]) for row in rows(table)] == [
-        ("10", "duplicate"), ("9", "malformed"),
-    ]  # fmt: skip
+        ("10", "duplicate"),
+        ("9", "malformed"),
+    ]
     assert rows(table)[1]["text"] == "'=HYPERLINK(1)|no id"
     for told in (plain, table):
         assert told.status == 0
@@ -119,9 +125,13 @@ def many(line: CommandLine, store: Engine) -> str:
     told = ledger.body(size=MANY, owner=OWNER)
     broadcast_id = ledger.upload(store, told, size=MANY)
     submits.publish(
-        store, broadcast_id, told, figures=ledger.figures(size=MANY, batches=100), quota=None,
+        store,
+        broadcast_id,
+        told,
+        figures=ledger.figures(size=MANY, batches=100),
+        quota=None,
         terms=submission.Terms(who="tests"),
-    )  # fmt: skip
+    )
     line.run("cancel", broadcast_id)
     return broadcast_id
 
@@ -152,9 +162,13 @@ def test_a_million_are_streamed_in_seconds_and_flat_memory_and_a_closed_pipe_is_
 
     def run(words: list[str]) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            words, env=line.environment({}), cwd=line.folder, capture_output=True, timeout=120,
+            words,
+            env=line.environment({}),
+            cwd=line.folder,
+            capture_output=True,
+            timeout=120,
             check=True,
-        )  # fmt: skip
+        )
 
     measured: Any = json.loads(run([sys.executable, "-c", MEASURE, "all.csv", *command]).stdout)
     with (line.folder / "all.csv").open("rb") as file:

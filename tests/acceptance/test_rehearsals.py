@@ -57,9 +57,11 @@ def add(
         found = {"audience_file": str(system.folder / "list.txt")} | found
     at = datetime.now(UTC).replace(microsecond=0) + ahead
     plan = CampaignPlan(
-        account=account, schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
+        account=account,
+        schedule=Schedule(zone="Asia/Shanghai", at=at),
+        policy=Policy(),
         template=Template(request=request, **found),
-    )  # fmt: skip
+    )
     return campaign_edits.add(system.engine, name, plan, who="operator")
 
 
@@ -68,10 +70,15 @@ def launched_before(system: System, campaign: Campaign, *, size: int) -> None:
     with system.engine.begin() as connection:
         due = now(connection) - timedelta(days=7)
         row = {
-            "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due,
-            "state": LaunchState.LAUNCHED, "version": 1, "key": "before", "size": size,
+            "campaign_id": campaign.id,
+            "account": campaign.plan.account,
+            "due_at": due,
+            "state": LaunchState.LAUNCHED,
+            "version": 1,
+            "key": "before",
+            "size": size,
             "decided_at": due,
-        }  # fmt: skip
+        }
         connection.execute(insert(LaunchRow).values(row))
 
 
@@ -115,11 +122,13 @@ def faulty(system: System) -> dict[str, Campaign]:
         "error.wechat.refused": add(system, "secret", account=WRONG_SECRET),
         "error.plan.too_many_one": add(system, "no calls", account=USED_UP),
         "error.plan.suppressed_sendall_one": add(
-            system, "everybody", account=SUPPRESSED,
+            system,
+            "everybody",
+            account=SUPPRESSED,
             audience={"to_all": True, "confirm_to_all": SUPPRESSED},
         ),
         "rehearsal.stopped": add(system, "halted", account=HALTED),
-    }  # fmt: skip
+    }
 
 
 #: Content by a media_id that WeChat has not.
@@ -142,9 +151,13 @@ def test_media_that_wechat_has_no_more_are_found_and_told_an_hour_ahead_and_othe
         list_file = system.folder / f"{name}.txt"
         list_file.write_text(f"{people.pop()}\n{people.pop()}\n", "ascii")
         return add(
-            system, name, account="default", audience_file=str(list_file), content=content,
+            system,
+            name,
+            account="default",
+            audience_file=str(list_file),
+            content=content,
             ahead=ahead,
-        )  # fmt: skip
+        )
 
     gone = [to_two(f"gone{n}", one) for n, one in enumerate(GONE)]
     good = []
@@ -268,8 +281,9 @@ def test_a_rehearsal_keeps_no_launch_waiting_and_one_whose_worker_dies_is_made_b
     first, _ = system.worker(), system.beat()
     until(
         lambda: any(one["number"] == slow and one["fired"] for one in system.simulator.faults()),
-        60, "the rehearsal's call",
-    )  # fmt: skip
+        60,
+        "the rehearsal's call",
+    )
 
     add(system, "now", account="default", ahead=timedelta(seconds=2))
     until(lambda: len(system.all_reports()) == 1, 60, "the launch")

@@ -46,9 +46,12 @@ def follow(system: System, commands: str) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", commands.replace("--text TEXT", "--text corrected --wait")],
-        env={**os.environ, **system.env, "PATH": path}, cwd=system.folder, check=False,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        env={**os.environ, **system.env, "PATH": path},
+        cwd=system.folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -66,8 +69,11 @@ def test_the_commands_that_status_names_send_the_corrected_content_to_the_rest_a
     rest = (system.folder / "rest.txt").read_text(encoding="ascii").split()
     assert len(rest) == len(set(rest)) == 4
     assert system.simulator.ledger() == {
-        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 6,
+        "deliveries": 6,
+        "delivered_max": 1,
+        "doubled": 0,
+    }
 
 
 @pytest.mark.parametrize(("word", "errcode"), [("resume", 40007), ("retry", 48008)])
@@ -111,5 +117,8 @@ def test_whoever_may_have_it_is_not_among_the_rest(system: System) -> None:
 
     assert len((system.folder / "rest.txt").read_text(encoding="ascii").split()) == 4
     assert system.simulator.ledger() == {
-        "delivered_distinct": 6, "deliveries": 6, "delivered_max": 1, "doubled": 0,
-    }  # fmt: skip
+        "delivered_distinct": 6,
+        "deliveries": 6,
+        "delivered_max": 1,
+        "doubled": 0,
+    }

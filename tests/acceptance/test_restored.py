@@ -44,9 +44,12 @@ ONCE = {"delivered_distinct": FOLLOWERS, "deliveries": FOLLOWERS, "delivered_max
 def begun(database_url: str, start_system: StartSystem) -> tuple[System, str]:
     """A broadcast of which three calls or more were made, when everything was killed."""
     system = start_system(
-        followers=FOLLOWERS, latency_ms=150, database_url=database_url,
-        BROADCAST_BATCH_SIZE=str(FOLLOWERS // BATCHES), BROADCAST_WAIT_SCALE="0.01",
-    )  # fmt: skip
+        followers=FOLLOWERS,
+        latency_ms=150,
+        database_url=database_url,
+        BROADCAST_BATCH_SIZE=str(FOLLOWERS // BATCHES),
+        BROADCAST_WAIT_SCALE="0.01",
+    )
     told = system.send(system.simulator.openids(FOLLOWERS), "--text", "once")
     run(system)
     until_called(system, 3)
@@ -130,9 +133,11 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     resumed = system.broadcast("resume", broadcast_id, status=None).stdout
     (system.folder / "list.txt").write_text("\n".join(system.simulator.openids(9)), "ascii")
     asked = typed(
-        "broadcast send --openids list.txt --text new", folder=system.folder,
-        environment={**os.environ, **system.env}, answers=["n"],
-    ).text  # fmt: skip
+        "broadcast send --openids list.txt --text new",
+        folder=system.folder,
+        environment={**os.environ, **system.env},
+        answers=["n"],
+    ).text
     for text in (resumed, asked):
         assert ("broadcast restored" in text, "unhalt" in text) == (True, False), text
     assert len(system.simulator.mass_calls()) == calls
@@ -155,9 +160,11 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     assert "may have been sent before that" in refused.stderr
     assert f"broadcast resume {broadcast_id} --yes" in refused.stderr
     declined = typed(
-        f"broadcast resume {broadcast_id}", folder=system.folder,
-        environment={**os.environ, **system.env}, answers=["n"],
-    )  # fmt: skip
+        f"broadcast resume {broadcast_id}",
+        folder=system.folder,
+        environment={**os.environ, **system.env},
+        answers=["n"],
+    )
     assert "get it twice. Resume?" in " ".join(declined.text.split())
     assert causes(system, broadcast_id) == {"maybe_sent_since"}
 
@@ -232,9 +239,11 @@ def test_a_first_broadcast_that_no_worker_had_seen_in_the_backup_is_not_sent_aga
     database_url: str, start_system: StartSystem
 ) -> None:
     system = start_system(
-        followers=200, database_url=database_url, BROADCAST_BATCH_SIZE="20",
+        followers=200,
+        database_url=database_url,
+        BROADCAST_BATCH_SIZE="20",
         BROADCAST_WAIT_SCALE="0.01",
-    )  # fmt: skip
+    )
     run(system)
     until(lambda: restores.facts(system.engine).notes, 30, "a worker at work")
     system.kill_all()

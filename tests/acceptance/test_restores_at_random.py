@@ -47,9 +47,11 @@ def test_nobody_gets_twice_what_a_restored_database_sends_on(
 ) -> None:
     chance = random.Random(seed)
     system = start_system(
-        followers=FOLLOWERS, latency_ms=300,
-        BROADCAST_BATCH_SIZE=str(FOLLOWERS // BATCHES), BROADCAST_WAIT_SCALE="0.01",
-    )  # fmt: skip
+        followers=FOLLOWERS,
+        latency_ms=300,
+        BROADCAST_BATCH_SIZE=str(FOLLOWERS // BATCHES),
+        BROADCAST_WAIT_SCALE="0.01",
+    )
     people = system.simulator.openids(FOLLOWERS)
     system.broadcast("followers", "sync")
     once, then = send(system, "once"), send(system, "then")

@@ -52,12 +52,15 @@ class Scene:
         self.write_accounts(dict.fromkeys(NAMES, self.simulator.url))
         self.system = stack.enter_context(
             System(
-                folder, valkey=self.valkey, simulator=self.simulator,
+                folder,
+                valkey=self.valkey,
+                simulator=self.simulator,
                 settings={
-                    "BROADCAST_ACCOUNTS_FILE": str(self.file), "BROADCAST_WAIT_SCALE": "0.005",
+                    "BROADCAST_ACCOUNTS_FILE": str(self.file),
+                    "BROADCAST_WAIT_SCALE": "0.005",
                 },
             )
-        )  # fmt: skip
+        )
         self.printed: list[str] = []
         self.secrets = {REDIS_PASSWORD, PROXY_PASSWORD, WRONG_SECRET}
         self.secrets |= {account.secret for account in accounts}
@@ -90,9 +93,17 @@ class Scene:
         file = self.system.folder / f"{account}.txt"
         file.write_text("\n".join(self.simulator.openids(10, appid=appid)), encoding="ascii")
         printed = self.run(
-            "send", "--openids", file, "--account", account, "--text", text, "--json", *words,
+            "send",
+            "--openids",
+            file,
+            "--account",
+            account,
+            "--text",
+            text,
+            "--json",
+            *words,
             status=status,
-        )  # fmt: skip
+        )
         [told] = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
         return str(told["id"])
 
@@ -165,9 +176,13 @@ def let_wechat_answer_badly(scene: Scene) -> None:
     main = scene.simulator.account.appid
     echo = f"system error access_token={token} [{token}]"
     for fault in (
-        {"kind": "html"}, {"kind": "garbage"}, {"kind": "truncated"}, {"kind": "drop"},
-        {"kind": "errcode", "errcode": -1, "errmsg": echo}, {"kind": "invalidate_token"},
-    ):  # fmt: skip
+        {"kind": "html"},
+        {"kind": "garbage"},
+        {"kind": "truncated"},
+        {"kind": "drop"},
+        {"kind": "errcode", "errcode": -1, "errmsg": echo},
+        {"kind": "invalidate_token"},
+    ):
         scene.simulator.fault(**fault, when="before", path=MASS_SEND, appid=main)
     scene.send("main", "bad replies", "--wait")
     scene.simulator.invalidate_token(main, space="stable", sticky=True)
@@ -182,9 +197,13 @@ def let_wechat_answer_badly(scene: Scene) -> None:
         if account.name in BROKEN:
             # It is planned now, and not sent until its WeChat is away.
             scene.simulator.fault(
-                "errcode", errcode=45011, when="before", path=MASS_SEND, appid=account.appid,
+                "errcode",
+                errcode=45011,
+                when="before",
+                path=MASS_SEND,
+                appid=account.appid,
                 count=100_000,
-            )  # fmt: skip
+            )
             scene.send(account.name, "nobody hears it")
     throttled = {(name, 45011) for name in BROKEN}
     until(lambda: throttled <= scene.errcodes(), 20, "a call of each broken account")
@@ -193,9 +212,13 @@ def let_wechat_answer_badly(scene: Scene) -> None:
 def ask_about_everything(scene: Scene) -> None:
     """Every command that shows something."""
     for words in (
-        ["accounts"], ["accounts", "--json"], ["list"], ["status", "--json"],
-        ["token", "show", "--account", "main"], ["token", "show", "--account", "dns"],
-    ):  # fmt: skip
+        ["accounts"],
+        ["accounts", "--json"],
+        ["list"],
+        ["status", "--json"],
+        ["token", "show", "--account", "main"],
+        ["token", "show", "--account", "dns"],
+    ):
         scene.run(*words)
 
 
@@ -262,8 +285,10 @@ def everything_in_redis(scene: Scene, *, tokens: bool = False) -> str:
 def value_of(client: object, key: bytes) -> object:
     """Read a key of any type."""
     read = {
-        b"string": "get", b"hash": "hgetall", b"set": "smembers",
-    }  # fmt: skip
+        b"string": "get",
+        b"hash": "hgetall",
+        b"set": "smembers",
+    }
     kind: bytes = client.type(key)  # type: ignore[attr-defined]
     if kind == b"none":
         return None  # it ended while the others were read

@@ -31,10 +31,14 @@ def env(tmp_path: Path) -> dict[str, str | None]:
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
     template.migrated(url).dispose()
     return {
-        "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0", "BROADCAST_LANG": "en",
-        "WECHAT_APPID": APPID, "WECHAT_APPSECRET": "0123456789abcdef0123456789abcdef",
-        "WECHAT_CALLBACK_TOKEN": TOKEN, "WECHAT_ENCODING_AES_KEY": AES_KEY,
-    }  # fmt: skip
+        "DATABASE_URL": url,
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "BROADCAST_LANG": "en",
+        "WECHAT_APPID": APPID,
+        "WECHAT_APPSECRET": "0123456789abcdef0123456789abcdef",
+        "WECHAT_CALLBACK_TOKEN": TOKEN,
+        "WECHAT_ENCODING_AES_KEY": AES_KEY,
+    }
 
 
 def test_two_commands_and_what_followers_do_arrives(

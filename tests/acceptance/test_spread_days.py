@@ -60,9 +60,7 @@ def test_nothing_is_lost_where_days_and_the_month_turn_and_the_quota_shrinks(
 ) -> None:
     clock = Clock(tmp_path)
     settings: dict[str, Any] = {"BROADCAST_BATCH_SIZE": str(SIZE), **clock.settings}
-    system = start_system(
-        followers=SIZE * STEADY.batches, accounts=len(STORIES), **settings
-    )  # fmt: skip
+    system = start_system(followers=SIZE * STEADY.batches, accounts=len(STORIES), **settings)
     clock.follow(system)
     clock.put(system, FIRST_EVENING)
     _, shrinking, shared, lost = (account.appid for account in system.simulator.accounts)

@@ -141,8 +141,9 @@ def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandL
 
     status, listed = line.run("status", sent).out, line.run("accounts").out
     open_ones = line.run("status").out
-    nothing = line.run("accounts", BROADCAST_ACCOUNTS_FILE=None, WECHAT_APPID=None,
-                       WECHAT_APPSECRET=None)  # fmt: skip
+    nothing = line.run(
+        "accounts", BROADCAST_ACCOUNTS_FILE=None, WECHAT_APPID=None, WECHAT_APPSECRET=None
+    )
     [told] = [one for one in status.splitlines() if "missing from the settings" in one]
 
     assert told.startswith("Account shop ")

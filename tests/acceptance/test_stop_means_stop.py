@@ -102,11 +102,20 @@ class LargeSubmit:
         month = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="seconds")
         self._process = self._launch(
             [
-                Path(sys.executable).parent / "broadcast", "send", "--openids", self._file,
-                "--text", f"您好 {self.started}", "--account", self._account.name, "--at", month,
+                Path(sys.executable).parent / "broadcast",
+                "send",
+                "--openids",
+                self._file,
+                "--text",
+                f"您好 {self.started}",
+                "--account",
+                self._account.name,
+                "--at",
+                month,
             ],
-            name="large", env=self._system.env,
-        )  # fmt: skip
+            name="large",
+            env=self._system.env,
+        )
 
     def wait(self) -> None:
         """Wait for the end of the one that is under way."""

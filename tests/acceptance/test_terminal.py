@@ -51,9 +51,12 @@ def on_terminal(
     ours, theirs = pty.openpty()
     os.write(ours, ahead)
     process = commands.started(
-        words, (theirs, theirs, theirs), line.folder,
-        environment=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), session=True,
-    )  # fmt: skip
+        words,
+        (theirs, theirs, theirs),
+        line.folder,
+        environment=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}),
+        session=True,
+    )
     os.close(theirs)
     shown, answered, lines = b"", 0, types.splitlines(keepends=True)
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
@@ -87,15 +90,22 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
 
     assert result.status == 1
     for fact in (
-        "default", "service account", "wx0000000000000001",
+        "default",
+        "service account",
+        "wx0000000000000001",
         "read 7 · malformed 1 · duplicate 1 · planned 5",
-        "the number left today is unknown", "Warning: Redis at redis://",
-        "周五 20:00 开播", "; whole: the same command with --dry-run)",
+        "the number left today is unknown",
+        "Warning: Redis at redis://",
+        "周五 20:00 开播",
+        "; whole: the same command with --dry-run)",
         "2 lines more: the same command with --dry-run shows all.",
-        "at once", "Beijing time",
-        "Send to 5 followers (", "of account default, now", "? It cannot be recalled. [y/N] ",
+        "at once",
+        "Beijing time",
+        "Send to 5 followers (",
+        "of account default, now",
+        "? It cannot be recalled. [y/N] ",
         "Nothing was stored",
-    ):  # fmt: skip
+    ):
         assert fact in result.out, result.out
     assert "Priority" not in result.out
     whole = on_terminal(line, *SEND, "--dry-run").out
@@ -169,9 +179,13 @@ def test_a_dry_run_tells_what_the_followers_got_and_a_program_is_warned_in_one_l
     assert "--dry-run" not in shown[1]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-ec", "\n".join(shown)], env=line.environment({"PATH": path}), cwd=line.folder,
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        ["bash", "-ec", "\n".join(shown)],
+        env=line.environment({"PATH": path}),
+        cwd=line.folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert line.run("status", "@last", "--json").json["audience"]["planned"] == 2
     known = json.loads(dry.out.splitlines()[0])["overlaps"]
@@ -399,9 +413,12 @@ def test_a_person_whose_output_goes_into_files_sees_the_facts_and_is_asked(
     line: CommandLine, into: str
 ) -> None:
     shown = typed(
-        f"{HELLO} {into}", folder=line.folder, environment=line.environment({}), answers=["n"],
+        f"{HELLO} {into}",
+        folder=line.folder,
+        environment=line.environment({}),
+        answers=["n"],
         controls=True,
-    )  # fmt: skip
+    )
 
     assert shown.status == 1
     assert "5 followers" in shown.text

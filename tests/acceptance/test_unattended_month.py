@@ -51,17 +51,25 @@ def begin(tmp_path: Path, valkey: Valkey) -> Iterator[Begin]:
     with ExitStack() as stack:
         bot = stack.enter_context(bots.bot())
         clock = Clock(tmp_path)
-        simulator = stack.enter_context(Simulator(
-            december.ACCOUNTS, followers=december.FOLLOWERS, calls_per_minute=0,
-            switches={
-                "keep_bodies": True, "administrator_answer": "yes",
-                "unconfirmed_uses_message": False,
-            },
-        ))  # fmt: skip
+        simulator = stack.enter_context(
+            Simulator(
+                december.ACCOUNTS,
+                followers=december.FOLLOWERS,
+                calls_per_minute=0,
+                switches={
+                    "keep_bodies": True,
+                    "administrator_answer": "yes",
+                    "unconfirmed_uses_message": False,
+                },
+            )
+        )
         settings = {
-            **clock.settings, "BROADCAST_NOTIFY": bot.url, "BROADCAST_BATCH_SIZE": "10",
-            "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8", "BROADCAST_LANG": "zh",
-        }  # fmt: skip
+            **clock.settings,
+            "BROADCAST_NOTIFY": bot.url,
+            "BROADCAST_BATCH_SIZE": "10",
+            "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "BROADCAST_LANG": "zh",
+        }
         system = stack.enter_context(
             System(tmp_path, valkey=valkey, simulator=simulator, settings=settings)
         )
@@ -88,9 +96,11 @@ class Month:
                 words += ["--text", f"{words[0]} {{date}} {{time}}"]
             system.broadcast("campaigns", "add", *words, "--yes")
         self.player = Player(
-            world=self.world, bot=bot, in_console=self.in_console,
+            world=self.world,
+            bot=bot,
+            in_console=self.in_console,
             by_hand={"Members 2026-12-15": self.add_draft, "40125": self.put_secret_right},
-        )  # fmt: skip
+        )
 
     def _prepare(self) -> None:
         accounts = self.folder / "accounts.toml"

@@ -43,8 +43,12 @@ def test_sent_closes_as_accepted_and_not_sent_as_refused(
     assert f"broadcast retry {sent}" in was_not
     told = line.run("status", sent, "--json").json
     assert told["recipients"] == {
-        "accepted": 2, "refused": 2, "cancelled": 0, "in_doubt": 0, "waiting": 4,
-    }  # fmt: skip
+        "accepted": 2,
+        "refused": 2,
+        "cancelled": 0,
+        "in_doubt": 0,
+        "waiting": 4,
+    }
     assert told["batch_list"][0]["msg_id"] == 99
     again = line.run("resolve", sent, "--batch", "1", "--sent", "99")
     assert "was already closed as accepted" in good(again)

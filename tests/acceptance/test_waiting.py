@@ -75,9 +75,12 @@ def test_a_long_broadcast_does_not_starve_another_account_of_the_only_thread(
     start_system: StartSystem,
 ) -> None:
     system = start_system(
-        followers=400, accounts=2, latency_ms=300,
-        BROADCAST_BATCH_SIZE="2", BROADCAST_CONCURRENCY="1",
-    )  # fmt: skip
+        followers=400,
+        accounts=2,
+        latency_ms=300,
+        BROADCAST_BATCH_SIZE="2",
+        BROADCAST_CONCURRENCY="1",
+    )
     long, short = system.simulator.accounts
     system.worker()
     # Three slices' worth of calls.

@@ -57,9 +57,11 @@ def test_the_accounts_receiver_is_told_without_a_beat_and_again_of_a_late_refusa
     start_system: StartSystem, valkey: Valkey, receiver: Receiver
 ) -> None:
     system = start_system(
-        followers=20, account_lines=f'notify_url = "{receiver.url}"',
-        BROADCAST_WAIT_SCALE="0.01", **SETTINGS,
-    )  # fmt: skip
+        followers=20,
+        account_lines=f'notify_url = "{receiver.url}"',
+        BROADCAST_WAIT_SCALE="0.01",
+        **SETTINGS,
+    )
     people = system.simulator.openids(20)
     worker = system.worker()
     told = system.send(people, "--title", "大促")
@@ -85,8 +87,9 @@ def test_the_accounts_receiver_is_told_without_a_beat_and_again_of_a_late_refusa
 
     again.verify()
     assert (again.event["type"], again.event["data"]["recipients"]["refused"]) == (
-        "broadcast.failed", 20,
-    )  # fmt: skip
+        "broadcast.failed",
+        20,
+    )
     assert [one.id for one in receiver.posted] == [
         f"{told['id']}-{one.event['version']}" for one in receiver.posted
     ]
@@ -124,8 +127,9 @@ def test_each_event_is_delivered_or_shown_as_given_up_and_none_has_two_ids(
             receiver.url: "delivered" if receiver is good else "given_up" for receiver in receivers
         }
         assert {made[one] for one, webhook in found.items() if webhook["tries"] == 1} == {
-            good.url, gone.url,
-        }  # fmt: skip
+            good.url,
+            gone.url,
+        }
         assert inside.posted == []
         assert "5 webhooks to other programs were given up" in system.broadcast("status").stderr
 
@@ -162,9 +166,12 @@ def test_a_worker_killed_before_and_after_an_answer_loses_no_event(
     database_url: str, start_system: StartSystem, receiver: Receiver
 ) -> None:
     system = start_system(
-        followers=20, database_url=database_url, BROADCAST_WEBHOOK_TIMEOUT="1",
-        account_lines=f'notify_url = "{receiver.url}"', **SETTINGS,
-    )  # fmt: skip
+        followers=20,
+        database_url=database_url,
+        BROADCAST_WEBHOOK_TIMEOUT="1",
+        account_lines=f'notify_url = "{receiver.url}"',
+        **SETTINGS,
+    )
     people = system.simulator.openids(20)
     worker = system.worker()
     # The receiver has it; nobody here has heard so.
@@ -222,9 +229,12 @@ def test_sixty_events_of_workers_that_are_killed_arrive_each_under_one_id(
     database_url: str, start_system: StartSystem, valkey: Valkey, receiver: Receiver
 ) -> None:
     system = start_system(
-        followers=120, database_url=database_url, BROADCAST_WEBHOOK_TIMEOUT="1",
-        BROADCAST_WAIT_SCALE="0.01", **SETTINGS,
-    )  # fmt: skip
+        followers=120,
+        database_url=database_url,
+        BROADCAST_WEBHOOK_TIMEOUT="1",
+        BROADCAST_WAIT_SCALE="0.01",
+        **SETTINGS,
+    )
     people = system.simulator.openids(120)
     workers = [system.worker(), system.worker()]
     system.beat()
@@ -256,17 +266,23 @@ def test_whatever_a_foreign_message_puts_after_the_task_does_no_harm(
     people = system.simulator.openids(10)
     system.worker()
     bad = (
-        "http://169.254.169.254/latest", "https://127.0.0.1@example.com/", "https://2130706433/",
-        "file:///etc/passwd", "https://10.0.0.1/x", 7, None, "",
-    )  # fmt: skip
+        "http://169.254.169.254/latest",
+        "https://127.0.0.1@example.com/",
+        "https://2130706433/",
+        "file:///etc/passwd",
+        "https://10.0.0.1/x",
+        7,
+        None,
+        "",
+    )
     with foreign.app_of(valkey.url, valkey.url) as app:
         app.send_task(names.DELIVER_WEBHOOKS, queue=names.QUEUE, args=[{"x": 1}])
         answers = [
-            foreign.enqueue(
-                app, **foreign.request(people, key=f"k{n}", notify={"url": url})
-            ).get(timeout=60)
+            foreign.enqueue(app, **foreign.request(people, key=f"k{n}", notify={"url": url})).get(
+                timeout=60
+            )
             for n, url in enumerate(bad)
-        ]  # fmt: skip
+        ]
 
     assert [one["id"] for one in answers] == [None] * len(bad)
     assert {one["error"]["field"] for one in answers} == {"notify.url"}

@@ -64,9 +64,11 @@ def wake_last(system: System, sent: dict[str, Any]) -> None:
     """What a worker gets after all others have passed the wake on."""
     with foreign.app_of(system.valkey.url) as app:
         app.send_task(
-            names.SEND_BATCH, args=[sent["account"], sent["id"]],
-            kwargs={"forward_count": MOST_FORWARDS}, queue=names.QUEUE,
-        )  # fmt: skip
+            names.SEND_BATCH,
+            args=[sent["account"], sent["id"]],
+            kwargs={"forward_count": MOST_FORWARDS},
+            queue=names.QUEUE,
+        )
 
 
 def test_a_machine_that_is_not_listed_sends_while_the_shared_token_lives_and_stops_nothing(

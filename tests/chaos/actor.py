@@ -115,9 +115,14 @@ class Actor:
         who = self._who(one)
         if one.to is None:
             made = submit(
-                engine, account, who, key=key, batch_size=one.batch_size, text=text,
+                engine,
+                account,
+                who,
+                key=key,
+                batch_size=one.batch_size,
+                text=text,
                 priority=one.priority,
-            )  # fmt: skip
+            )
             self.lists[made] = who
         else:
             made = submit_to(engine, account, one.to, key=key, text=text, priority=one.priority)
@@ -166,9 +171,14 @@ class Actor:
         passes = 1 if when == "after" else 0
         self._reply(kind="drop", appid=APPIDS[account], path=path, when=when, count=1)
         self._reply(
-            kind="errcode", appid=APPIDS[account], path=path, when="before", errcode=errcode,
-            skip=passes, count=1,
-        )  # fmt: skip
+            kind="errcode",
+            appid=APPIDS[account],
+            path=path,
+            when="before",
+            errcode=errcode,
+            skip=passes,
+            count=1,
+        )
 
     def _invalidate_tokens(self, account: str, for_s: float) -> None:
         del for_s

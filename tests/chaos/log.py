@@ -12,9 +12,19 @@ if TYPE_CHECKING:
     from tests.chaos.trial import Outcome
 
 COLUMNS = (
-    "commit", "seed", "verdict", "database", "workers", "beats", "faults", "batches", "in_doubt",
-    "calls", "sendalls", "at_rest_after_s",
-)  # fmt: skip
+    "commit",
+    "seed",
+    "verdict",
+    "database",
+    "workers",
+    "beats",
+    "faults",
+    "batches",
+    "in_doubt",
+    "calls",
+    "sendalls",
+    "at_rest_after_s",
+)
 
 
 def append(file: Path, outcome: Outcome) -> None:
@@ -30,11 +40,19 @@ def append(file: Path, outcome: Outcome) -> None:
 def _row(outcome: Outcome) -> tuple[object, ...]:
     drawn = outcome.schedule
     return (
-        _commit(), drawn.seed, "kept" if outcome.good else "BROKEN", drawn.database, drawn.workers,
-        drawn.beats, len(drawn.faults), sum(outcome.states.values()),
-        max(outcome.doubts, outcome.states.get("in_doubt", 0)), outcome.calls,
-        outcome.sendalls, f"{outcome.recovery_s:.1f}",
-    )  # fmt: skip
+        _commit(),
+        drawn.seed,
+        "kept" if outcome.good else "BROKEN",
+        drawn.database,
+        drawn.workers,
+        drawn.beats,
+        len(drawn.faults),
+        sum(outcome.states.values()),
+        max(outcome.doubts, outcome.states.get("in_doubt", 0)),
+        outcome.calls,
+        outcome.sendalls,
+        f"{outcome.recovery_s:.1f}",
+    )
 
 
 @functools.cache

@@ -45,13 +45,15 @@ def doubts(engine: Engine) -> list[Doubt]:
     with read(engine) as connection:
         rows = connection.execute(
             select(
-                Batch.broadcast_id, Batch.n, Batch.clientmsgid,
+                Batch.broadcast_id,
+                Batch.n,
+                Batch.clientmsgid,
                 closed_gates.is_cancelled(BroadcastRow.id),
             )
             .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
             .where(Batch.state == BatchState.IN_DOUBT)
             .order_by(Batch.id)
-        )  # fmt: skip
+        )
         return [Doubt(i, n, key, bool(cancelled)) for i, n, key, cancelled in rows]
 
 

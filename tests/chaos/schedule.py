@@ -108,11 +108,13 @@ def _own_lists(chance: random.Random) -> list[Submission]:
     # Over the whole time: each is one call, which most faults would find long made.
     return [
         Submission(
-            at_s=round(chance.uniform(0, SPAN_S), 2), account=account,
-            priority=chance.choice([0, 0, 5]), to=to,
+            at_s=round(chance.uniform(0, SPAN_S), 2),
+            account=account,
+            priority=chance.choice([0, 0, 5]),
+            to=to,
         )
         for account, to in chance.sample(_OWN_LISTS, chance.choice([0, 1, 2, 2, 3, 4]))
-    ]  # fmt: skip
+    ]
 
 
 def _lists(chance: random.Random) -> list[Submission]:
@@ -124,10 +126,13 @@ def _lists(chance: random.Random) -> list[Submission]:
         size = max(2, batches * batch_size - chance.randint(0, batch_size - 1))
         made.append(
             Submission(
-                at_s=round(chance.uniform(0, SPAN_S / 3), 2), account=chance.choice(ACCOUNTS),
-                size=size, batch_size=batch_size, priority=chance.choice([0, 0, 5]),
+                at_s=round(chance.uniform(0, SPAN_S / 3), 2),
+                account=chance.choice(ACCOUNTS),
+                size=size,
+                batch_size=batch_size,
+                priority=chance.choice([0, 0, 5]),
             )
-        )  # fmt: skip
+        )
         left -= batches
     return made
 
@@ -140,13 +145,23 @@ def _reply(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw a reply that is lost or spoilt, before WeChat took the batch or after."""
     kind = chance.choice(
         [
-            "drop", "drop", "drop_unread", "twice", "late", "html", "garbage", "truncated", "slow",
+            "drop",
+            "drop",
+            "drop_unread",
+            "twice",
+            "late",
+            "html",
+            "garbage",
+            "truncated",
+            "slow",
             "drip",
         ]
-    )  # fmt: skip
+    )
     facts: dict[str, Any] = {
-        "kind": kind, "path": _path(chance), "count": chance.randint(1, 4),
-    }  # fmt: skip
+        "kind": kind,
+        "path": _path(chance),
+        "count": chance.randint(1, 4),
+    }
     if kind in {"twice", "late"}:
         # A gateway brings the request again, or for the first time, while its repeat is on the way
         # or long after.
@@ -168,31 +183,47 @@ def _errcode(chance: random.Random, _workers: int) -> dict[str, Any]:
     """
     errcode, when = chance.choice(
         [
-            (-1, "before"), (-1, "after"), (45066, "before"), (45066, "after"), (45011, "before"),
-            (42010, "before"), (50003, "before"), (50003, "after"), (40001, "before"),
+            (-1, "before"),
+            (-1, "after"),
+            (45066, "before"),
+            (45066, "after"),
+            (45011, "before"),
+            (42010, "before"),
+            (50003, "before"),
+            (50003, "after"),
+            (40001, "before"),
             (65400, "after"),
         ]
-    )  # fmt: skip
+    )
     return {
-        "kind": "errcode", "path": _path(chance), "errcode": errcode, "when": when,
+        "kind": "errcode",
+        "path": _path(chance),
+        "errcode": errcode,
+        "when": when,
         "count": chance.randint(1, 3),
-    }  # fmt: skip
+    }
 
 
 def _stop(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw an errcode that stops the account, or its day."""
     errcode = chance.choice([48001, 48003, 50002, 40164])
     return {
-        "kind": "errcode", "path": _path(chance), "errcode": errcode, "when": "before", "count": 1,
-    }  # fmt: skip
+        "kind": "errcode",
+        "path": _path(chance),
+        "errcode": errcode,
+        "when": "before",
+        "count": 1,
+    }
 
 
 def _lose_then_stop(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw a lost reply after which WeChat stops the account: nobody but a person can settle it."""
     return {
-        "account": chance.choice(ACCOUNTS), "path": _path(chance),
-        "when": chance.choice(["before", "after"]), "errcode": chance.choice([48001, 50002]),
-    }  # fmt: skip
+        "account": chance.choice(ACCOUNTS),
+        "path": _path(chance),
+        "when": chance.choice(["before", "after"]),
+        "errcode": chance.choice([48001, 50002]),
+    }
 
 
 def _process(chance: random.Random, workers: int) -> dict[str, Any]:
@@ -207,8 +238,10 @@ def _frozen(chance: random.Random, workers: int) -> dict[str, Any]:
 def _crash(chance: random.Random, workers: int) -> dict[str, Any]:
     point = chance.choice([p for p in Point if not p.value.startswith(("submit.", "settle."))])
     return {
-        "worker": chance.randrange(workers), "point": point.value, "nth": chance.randint(1, 4),
-    }  # fmt: skip
+        "worker": chance.randrange(workers),
+        "point": point.value,
+        "nth": chance.randint(1, 4),
+    }
 
 
 def _broadcast(chance: random.Random, _workers: int) -> dict[str, Any]:
@@ -238,9 +271,10 @@ def _push(kind: str) -> Any:
 def _early(chance: random.Random, _workers: int) -> dict[str, Any]:
     """Draw how many jobs end, and are pushed, while the reply to their call is on its way."""
     return {
-        "account": chance.choice(ACCOUNTS), "count": chance.randint(1, 4),
+        "account": chance.choice(ACCOUNTS),
+        "count": chance.randint(1, 4),
         "seconds": chance.choice([0.5, 2]),
-    }  # fmt: skip
+    }
 
 
 def _callback(chance: random.Random, _workers: int) -> dict[str, Any]:

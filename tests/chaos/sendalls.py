@@ -93,6 +93,5 @@ def taken_off(
 
 def _under_its_key(leaf: Leaf, jobs: Iterable[Job]) -> list[Job]:
     return [
-        job for job in jobs
-        if (job.account, job.clientmsgid) == (leaf.account, leaf.clientmsgid)
-    ]  # fmt: skip
+        job for job in jobs if (job.account, job.clientmsgid) == (leaf.account, leaf.clientmsgid)
+    ]

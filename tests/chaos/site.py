@@ -75,7 +75,10 @@ class Site:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
             with _ONE_AT_A_TIME:
                 system = System(
-                    folder, valkey=self.valkey, simulator=self.simulator, database_url=url,
+                    folder,
+                    valkey=self.valkey,
+                    simulator=self.simulator,
+                    database_url=url,
                     settings={
                         "BROADCAST_WAIT_SCALE": str(schedule.wait_scale),
                         # Lies make more doubts in a run than an account may have, and after the
@@ -83,7 +86,7 @@ class Site:
                         "BROADCAST_PAUSE_AFTER_DOUBTS": "0",
                     },
                     account_lines=f'callback_token = "{TOKEN}"\n',
-                )  # fmt: skip
+                )
             yield stack.enter_context(system)
 
     def _renew(self, schedule: Schedule) -> None:

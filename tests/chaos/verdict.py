@@ -74,13 +74,17 @@ def leaves(engine: Engine) -> list[Leaf]:
             continue
         found += [
             Leaf(
-                one.id, one.account, portion.n, portion.state, list(split(portion.openids)),
+                one.id,
+                one.account,
+                portion.n,
+                portion.state,
+                list(split(portion.openids)),
                 portion.state is BatchState.IN_DOUBT and _is_explained(engine, one.id, portion.n),
             )
             for name in SETS
             for portion in recipients.portions(engine, one.id, name)
             if portion.state
-        ]  # fmt: skip
+        ]
     return found
 
 
@@ -117,11 +121,12 @@ def _has_reason(connection: Connection, batch_id: int) -> bool:
     """
     calls = connection.execute(
         select(
-            AttemptRow.account, AttemptRow.outcome, AttemptRow.msg_id,
+            AttemptRow.account,
+            AttemptRow.outcome,
+            AttemptRow.msg_id,
             AttemptRow.outcome_recorded_at,
-        )
-        .where(AttemptRow.batch_id == batch_id)
-    ).all()  # fmt: skip
+        ).where(AttemptRow.batch_id == batch_id)
+    ).all()
     named = {call.msg_id for call in calls if call.msg_id is not None}
     # A cancel moves all of a broadcast's batches by one line, which names none of them.
     together = select(Batch.broadcast_id).where(Batch.id == batch_id).scalar_subquery()

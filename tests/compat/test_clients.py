@@ -116,8 +116,11 @@ def test_what_a_client_says_it_sent_was_sent(
     assert [job["kind"] for job in jobs] == kinds
     (named,) = (job for job in jobs if job["clientmsgid"] == key)
     assert (named["size"], named["eligible"]) == (5, 5)
-    (shown,) = (end["value"] for end in results.values() if str(named["msg_id"]) in str(end)
-                and "data_id" in end.get("value", ""))  # fmt: skip
+    (shown,) = (
+        end["value"]
+        for end in results.values()
+        if str(named["msg_id"]) in str(end) and "data_id" in end.get("value", "")
+    )
     assert str(named["msg_data_id"]) in shown
     assert jobs[-1]["total"] == FOLLOWERS
 

@@ -17,19 +17,32 @@ from tests.kit.wait import patiently
 
 #: As people compile what was generated for Node.
 COMPILER = (
-    "--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--module", "commonjs",
-    "--moduleResolution", "node10", "--strict", "--skipLibCheck",
-)  # fmt: skip
+    "--target",
+    "es2022",
+    "--lib",
+    "es2022,dom,dom.iterable",
+    "--module",
+    "commonjs",
+    "--moduleResolution",
+    "node10",
+    "--strict",
+    "--skipLibCheck",
+)
 
 
 def in_python(folder: Path) -> list[str]:
     """Generate the client; return what starts a program with it."""
     python = sender("generator")
     generated = _run(
-        str(Path(python).parent / "openapi-python-client"), "generate",
-        "--path", str(folder / "openapi.json"), "--output-path", str(folder / "client"),
-        folder=folder, beside=python,
-    )  # fmt: skip
+        str(Path(python).parent / "openapi-python-client"),
+        "generate",
+        "--path",
+        str(folder / "openapi.json"),
+        "--output-path",
+        str(folder / "client"),
+        folder=folder,
+        beside=python,
+    )
     assert "Endpoint will not be generated" not in generated
     return [python, str(DRIVERS / "generated_client.py"), str(folder / "client")]
 
@@ -39,14 +52,24 @@ def in_typescript(folder: Path) -> list[str]:
     program, modules = node()
     tools = Path(modules) / ".bin"
     _run(
-        str(tools / "openapi-ts"), "--input", str(folder / "openapi.json"),
-        "--output", str(folder / "client"), folder=folder, beside=program,
-    )  # fmt: skip
+        str(tools / "openapi-ts"),
+        "--input",
+        str(folder / "openapi.json"),
+        "--output",
+        str(folder / "client"),
+        folder=folder,
+        beside=program,
+    )
     _run(
-        str(tools / "tsc"), *COMPILER, "--outDir", str(folder / "made"),
-        str(folder / "client" / "index.ts"), str(folder / "client" / "client.gen.ts"),
-        folder=folder, beside=program,
-    )  # fmt: skip
+        str(tools / "tsc"),
+        *COMPILER,
+        "--outDir",
+        str(folder / "made"),
+        str(folder / "client" / "index.ts"),
+        str(folder / "client" / "client.gen.ts"),
+        folder=folder,
+        beside=program,
+    )
     return [program, str(DRIVERS / "generated_client.js"), str(folder / "made")]
 
 
@@ -64,20 +87,33 @@ def test_a_generated_client_submits_uploads_looks_pages_follows_and_stops(
 
     assert json.loads(said.splitlines()[-1]) == {
         "submits": [201, 200, 409],
-        "refusal": "/docs/errors#error.submit.key_taken", "field": "Idempotency-Key",
-        "uploads": [201, 200, 409], "uploaded": "planning",
-        "paused": [True, "paused"], "cancelled": "cancelled", "looked": "cancelled",
-        "followed": ["event: broadcast"], "rows": 2, "unknown": [404, True], "pages": True,
-        "campaigns": ["enabled", 2, ["weekly"], "removed"], "accounts": ["default"],
-    }  # fmt: skip
+        "refusal": "/docs/errors#error.submit.key_taken",
+        "field": "Idempotency-Key",
+        "uploads": [201, 200, 409],
+        "uploaded": "planning",
+        "paused": [True, "paused"],
+        "cancelled": "cancelled",
+        "looked": "cancelled",
+        "followed": ["event: broadcast"],
+        "rows": 2,
+        "unknown": [404, True],
+        "pages": True,
+        "campaigns": ["enabled", 2, ["weekly"], "removed"],
+        "accounts": ["default"],
+    }
 
 
 def _run(*command: str, folder: Path, beside: str) -> str:
     # A generator formats what it wrote with the tool beside it.
     path = f"{Path(beside).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=patiently(120), check=False,
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=patiently(120),
+        check=False,
         env={**os.environ, "PATH": path},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
     return done.stdout

@@ -94,9 +94,13 @@ def test_the_snippets_of_the_page_send_from_each_program(
         text = program(SENDERS[name], key=name, broker=broker_url, backend=valkey.url, people=mine)
         file.write_text(text, "utf-8")
         running[name] = subprocess.Popen(
-            [*command, str(file)], env=SENDERS[name].environment(), cwd=tmp_path, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [*command, str(file)],
+            env=SENDERS[name].environment(),
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
     told = {name: one.communicate(timeout=TIMEOUT_S)[0] for name, one in running.items()}
 
     assert {name: one.returncode for name, one in running.items()} == dict.fromkeys(told, 0), told

@@ -67,17 +67,27 @@ REFUSED: dict[str, dict[str, Reason]] = {
         "material.update_articles": DRAFTS,
         **dict.fromkeys(
             (
-                "material.open_comment", "material.close_comment", "material.list_comment",
-                "material.markelect_comment", "material.unmarkelect_comment",
-                "material.delete_comment", "material.delete_reply_comment",
+                "material.open_comment",
+                "material.close_comment",
+                "material.list_comment",
+                "material.markelect_comment",
+                "material.unmarkelect_comment",
+                "material.delete_comment",
+                "material.delete_reply_comment",
                 "material.add_reply_comment",
             ),
             COMMENTS,
         ),
         **dict.fromkeys(
             (
-                "user.get_group_id", "group.create", "group.get", "group.get(openid)",
-                "group.update", "group.move_user", "group.move_user(list)", "group.delete",
+                "user.get_group_id",
+                "group.create",
+                "group.get",
+                "group.get(openid)",
+                "group.update",
+                "group.move_user",
+                "group.move_user(list)",
+                "group.delete",
             ),
             GROUPS,
         ),
@@ -88,8 +98,13 @@ REFUSED: dict[str, dict[str, Reason]] = {
         **dict.fromkeys(("add_news", "update_news", "upload_news"), DRAFTS),
         **dict.fromkeys(
             (
-                "create_group", "get_groups", "get_group_by_id", "update_group", "move_user",
-                "move_users", "delete_group",
+                "create_group",
+                "get_groups",
+                "get_group_by_id",
+                "update_group",
+                "move_user",
+                "move_users",
+                "delete_group",
             ),
             GROUPS,
         ),
@@ -98,20 +113,31 @@ REFUSED: dict[str, dict[str, Reason]] = {
         **dict.fromkeys(("uploadNews", "uploadNewsMaterial", "updateNewsMaterial"), DRAFTS),
         **dict.fromkeys(
             (
-                "getGroups", "getWhichGroup", "createGroup", "updateGroup", "moveUserToGroup",
-                "moveUsersToGroup", "removeGroup",
+                "getGroups",
+                "getWhichGroup",
+                "createGroup",
+                "updateGroup",
+                "moveUserToGroup",
+                "moveUsersToGroup",
+                "removeGroup",
             ),
             GROUPS,
         ),
     },
-}  # fmt: skip
+}
 APART: dict[str, tuple[Apart, ...]] = {
     "wechatpy_client.py": (
         Apart(
             names=(
-                "message.send_text", "message.send_image", "message.send_voice",
-                "message.send_video", "message.send_music", "message.send_articles",
-                "message.send_link", "message.send_card", "message.send_mini_program_page",
+                "message.send_text",
+                "message.send_image",
+                "message.send_voice",
+                "message.send_video",
+                "message.send_music",
+                "message.send_articles",
+                "message.send_link",
+                "message.send_card",
+                "message.send_mini_program_page",
                 "message.send_msg_menu",
             ),
             en="not tried: custom messages are not here",
@@ -119,8 +145,10 @@ APART: dict[str, tuple[Apart, ...]] = {
         ),
         Apart(
             names=(
-                "message.send_template", "message.get_subscribe_authorize_url",
-                "message.send_subscribe_template", "message.send_subscribe_message",
+                "message.send_template",
+                "message.get_subscribe_authorize_url",
+                "message.send_subscribe_template",
+                "message.send_subscribe_message",
             ),
             en="not tried: template and subscription messages are not here",
             zh="未试：这里没有模板消息和订阅消息",
@@ -139,20 +167,33 @@ APART: dict[str, tuple[Apart, ...]] = {
         ),
         Apart(
             names=(
-                "create_menu", "get_menu", "delete_menu", "create_custom_menu",
-                "delete_custom_menu", "match_custom_menu", "get_custom_menu_config",
+                "create_menu",
+                "get_menu",
+                "delete_menu",
+                "create_custom_menu",
+                "delete_custom_menu",
+                "match_custom_menu",
+                "get_custom_menu_config",
             ),
             en="not tried: menus are not here",
             zh="未试：这里没有自定义菜单",
         ),
         Apart(
             names=(
-                "add_custom_service_account", "update_custom_service_account",
-                "delete_custom_service_account", "upload_custom_service_account_avatar",
-                "get_custom_service_account_list", "get_online_custom_service_account_list",
-                "send_text_message", "send_image_message", "send_voice_message",
-                "send_video_message", "send_music_message", "send_article_message",
-                "send_news_message", "send_miniprogrampage_message",
+                "add_custom_service_account",
+                "update_custom_service_account",
+                "delete_custom_service_account",
+                "upload_custom_service_account_avatar",
+                "get_custom_service_account_list",
+                "get_online_custom_service_account_list",
+                "send_text_message",
+                "send_image_message",
+                "send_voice_message",
+                "send_video_message",
+                "send_music_message",
+                "send_article_message",
+                "send_news_message",
+                "send_miniprogrampage_message",
             ),
             en="not tried: custom messages are not here",
             zh="未试：这里没有客服消息",
@@ -164,7 +205,7 @@ APART: dict[str, tuple[Apart, ...]] = {
         ),
     ),
     "node_client.js": (),
-}  # fmt: skip
+}
 _WORKS = {"en": "works", "zh": "可用"}
 _HEAD = {"en": "| call | result |", "zh": "| 调用 | 结果 |"}
 

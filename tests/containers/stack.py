@@ -34,9 +34,14 @@ PORTS = ("FLOWER", "API", "CALLBACK", "SIMULATOR")
 def docker(*words: str, folder: Path = ROOT, stdin: str = "") -> str:
     """Run Docker, or Podman, which takes the same words; return what it printed."""
     done = subprocess.run(
-        [TOOL, *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False,
+        [TOOL, *words],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=TIMEOUT_S,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, f"{TOOL} {' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -45,9 +50,13 @@ class Stack:
     """The services, under a name and at ports that nobody else has."""
 
     def __init__(
-        self, folder: Path, *, tag: str, profiles: str = "api,callback,simulator,backup",
+        self,
+        folder: Path,
+        *,
+        tag: str,
+        profiles: str = "api,callback,simulator,backup",
         broker: str = "valkey",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """*tag*: of the images, which are there."""
         self.folder = folder
         self.broker = broker
@@ -55,10 +64,13 @@ class Stack:
         self.ports = {name: free_port() for name in PORTS}
         self.name = f"bc-test-{secrets.token_hex(4)}"
         settings = {
-            "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": profiles,
-            "WECHAT_API_BASE": "http://simulator:8080", "IMAGE_TAG": tag, "BROADCAST_LANG": "en",
+            "COMPOSE_PROJECT_NAME": self.name,
+            "COMPOSE_PROFILES": profiles,
+            "WECHAT_API_BASE": "http://simulator:8080",
+            "IMAGE_TAG": tag,
+            "BROADCAST_LANG": "en",
             **{f"PORT_{name}": str(port) for name, port in self.ports.items()},
-        }  # fmt: skip
+        }
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (folder / ".env").write_text(lines, "ascii")
 
@@ -67,14 +79,19 @@ class Stack:
         (self.folder / "secrets").mkdir()
         (self.folder / "secrets" / "accounts.toml").write_text(
             f'[accounts.default]\nappid = "{APPID}"\nappsecret = "{secrets.token_hex(16)}"\n'
-            f'callback_token = "{secrets.token_hex(8)}"\ncalls_per_minute = {PACE}\n', "ascii",
-        )  # fmt: skip
+            f'callback_token = "{secrets.token_hex(8)}"\ncalls_per_minute = {PACE}\n',
+            "ascii",
+        )
         place = f"from pathlib import Path; compose_secrets.main(Path({str(self.folder)!r}))"
         words = [sys.executable, "-c", f"from tools import compose_secrets; {place}"]
         subprocess.run(
-            words, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT_S,
+            words,
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            timeout=TIMEOUT_S,
             env={**os.environ, "BROKER": self.broker},
-        )  # fmt: skip
+        )
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
@@ -112,9 +129,10 @@ class Stack:
         as_root = ("--privileged", "--pid", "host", "--user", "0", "--entrypoint", "sh")
         docker("run", "--rm", *as_root, image, "-c", f"kill -9 {pid}")
         until(
-            lambda: docker("inspect", "--format", _FACTS, container).split()[2] != started, 60,
+            lambda: docker("inspect", "--format", _FACTS, container).split()[2] != started,
+            60,
             f"Docker to start {service} again",
-        )  # fmt: skip
+        )
 
     def exit_status(self, service: str) -> int:
         """Return the exit status of a service that was stopped."""
@@ -143,9 +161,13 @@ class Stack:
         words = ("exec", "--no-TTY", "worker", "broadcast", "doctor", "--json")
         # It ends with 1 where it finds an error.
         done = subprocess.run(
-            ["docker", "compose", *words], cwd=self.folder, capture_output=True, text=True,
-            check=False, timeout=TIMEOUT_S,
-        )  # fmt: skip
+            ["docker", "compose", *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
         found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
         return found
 

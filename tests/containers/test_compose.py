@@ -30,9 +30,11 @@ def test_each_service_may_be_killed_while_a_broadcast_goes_out_and_nobody_gets_i
     body = {"account": "default", "audience": {"upload": True}, "content": CONTENT}
     stored = stack.ask_api("POST", "broadcasts", json=body, headers={"Idempotency-Key": "opening"})
     stack.ask_api(
-        "PUT", f"broadcasts/{stored['id']}/audience", data=stack.openids(PEOPLE).encode(),
+        "PUT",
+        f"broadcasts/{stored['id']}/audience",
+        data=stack.openids(PEOPLE).encode(),
         headers={"Content-Type": "text/plain"},
-    )  # fmt: skip
+    )
 
     for service in KILLED:
         until(lambda: stack.ledger()["deliveries"] > before, 60, "the first calls")
@@ -96,9 +98,13 @@ def test_doctor_names_commands_that_repair_from_beside_the_compose_file(stack: S
     for command in found.values():
         without_terminal = command.replace("compose exec", "compose exec --no-TTY")
         subprocess.run(
-            ["sh", "-c", without_terminal], cwd=stack.folder, input=password, text=True, check=True,
+            ["sh", "-c", without_terminal],
+            cwd=stack.folder,
+            input=password,
+            text=True,
+            check=True,
             timeout=120,
-        )  # fmt: skip
+        )
 
     until(lambda: {one["id"] for one in stack.doctor()} <= before, 60, "a healthy stack")
 

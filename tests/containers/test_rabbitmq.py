@@ -36,9 +36,10 @@ def stack(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 def test_a_broker_that_is_killed_costs_a_broadcast_nobody(stack: Stack) -> None:
     body = {
-        "account": "default", "audience": {"openids": stack.openids(PEOPLE).split()},
+        "account": "default",
+        "audience": {"openids": stack.openids(PEOPLE).split()},
         "content": CONTENT,
-    }  # fmt: skip
+    }
     stored = stack.ask_api("POST", "broadcasts", json=body, headers={"Idempotency-Key": "rabbit"})
     until(lambda: stack.ledger()["deliveries"] > 0, 60, "the first calls")
     assert stack.ledger()["deliveries"] < PEOPLE

@@ -65,20 +65,24 @@ class Stage:
         self.wechat = self._stack.enter_context(Simulator(ACCOUNTS, followers=FOLLOWERS))
         self.system = self._stack.enter_context(
             System(
-                self.folder, valkey=self._valkey, simulator=self.wechat,
+                self.folder,
+                valkey=self._valkey,
+                simulator=self.wechat,
                 database_url=f"sqlite:///{self.folder / 'var' / 'broadcast.db'}",
                 settings={"LOGNAME": "ops", **(self._clock.settings if self._clock else {})},
             )
-        )  # fmt: skip
+        )
         if self._clock:
             self._clock.follow(self.system)
         shutil.copytree(ROOT / "examples", self.folder / "examples")
         shutil.copy(self.folder / "examples" / "openids.csv", self.folder / "followers.csv")
         self.env = {
-            **os.environ, **self.system.env, "BROADCAST_LANG": self.lang,
+            **os.environ,
+            **self.system.env,
+            "BROADCAST_LANG": self.lang,
             "BROADCAST_ACCOUNTS_FILE": str(self._one_account()),
             "TERM": "xterm-256color",
-        }  # fmt: skip
+        }
         self.work()
         return self
 

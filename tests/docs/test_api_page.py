@@ -34,16 +34,23 @@ def test_every_command_of_the_page_works(tmp_path: Path, name: str) -> None:
     with api.started(tmp_path, api.settings(url)) as process:
         program = Program(url=api.url_of(process))
         awaited = program.ask(
-            "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+            "POST",
+            "/v1/broadcasts",
+            {"content": api.TEXT, "audience": {"upload": True}},
             headers={"Idempotency-Key": "later"},
-        ).json()["id"]  # fmt: skip
+        ).json()["id"]
 
         def run(code: str, *command: str, broadcast_id: str = "") -> str:
             here = code.replace(PAGE_URL, program.url).replace(PAGE_ID, broadcast_id)
             return subprocess.run(
-                [*command, here], capture_output=True, text=True, timeout=120, check=True,
-                cwd=tmp_path, env={**os.environ, "KEY": api.KEY},
-            ).stdout  # fmt: skip
+                [*command, here],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=True,
+                cwd=tmp_path,
+                env={**os.environ, "KEY": api.KEY},
+            ).stdout
 
         made = json.loads(run(submit, "sh", "-ec"))
         other = run(python, sys.executable, "-c").split()

@@ -162,8 +162,11 @@ def test_a_renewed_step_keeps_the_command_below_what_it_keeps() -> None:
     ]
 
     assert renewed(step, shown).splitlines()[1:] == [
-        "…", "Stored as 1. Follow it:", "    broadcast watch 1", "…"
-    ]  # fmt: skip
+        "…",
+        "Stored as 1. Follow it:",
+        "    broadcast watch 1",
+        "…",
+    ]
 
 
 def test_a_renewed_step_keeps_its_question_and_what_is_typed() -> None:
@@ -172,8 +175,9 @@ def test_a_renewed_step_keeps_its_question_and_what_is_typed() -> None:
     told = renewed(step, ["x", "Do you want to cancel that, which cannot be", "  undone? [y/N] y"])
 
     assert told.splitlines()[-2:] == [
-        "Do you want to cancel that, which cannot be", "  undone? [y/N] y"
-    ]  # fmt: skip
+        "Do you want to cancel that, which cannot be",
+        "  undone? [y/N] y",
+    ]
 
 
 def test_new_lines_hide_what_differs_in_every_run() -> None:
@@ -191,9 +195,13 @@ def test_new_lines_hide_what_differs_in_every_run() -> None:
     told = renewed(Step(command="x", lines=[]), shown)
 
     assert told.splitlines()[1:] == [
-        "Stored as …, by ….", "until ….", "时间 …", "http://…", "Created: …, last …",
+        "Stored as …, by ….",
+        "until ….",
+        "时间 …",
+        "http://…",
+        "Created: …, last …",
         "结束：…",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_renewed_page_keeps_everything_beside_its_blocks(tmp_path: Path) -> None:

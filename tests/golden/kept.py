@@ -47,9 +47,10 @@ def _compare(name: str, kept: Mapping[str, Any], taken: Mapping[str, Any]) -> No
     # As JSON has it: no tuples.
     taken = json.loads(json.dumps(taken))
     wrong = [
-        line for one in {**kept, **taken}
+        line
+        for one in {**kept, **taken}
         for line in differences(one, kept.get(one, _NOTHING), taken.get(one, _NOTHING))
-    ]  # fmt: skip
+    ]
     shown = "\n".join(wrong[:_MOST_SHOWN])
     assert not wrong, f"{len(wrong)} differ from tests/golden/{name}, kept -> taken:\n{shown}"
 
@@ -59,16 +60,18 @@ def differences(place: str, kept: object, taken: object) -> list[str]:
     match kept, taken:
         case dict(), dict():
             return [
-                line for name in {**kept, **taken}
+                line
+                for name in {**kept, **taken}
                 for line in differences(
                     f"{place}.{name}", kept.get(name, _NOTHING), taken.get(name, _NOTHING)
                 )
-            ]  # fmt: skip
+            ]
         case list(), list() if len(kept) == len(taken):
             return [
-                line for n, (one, other) in enumerate(zip(kept, taken, strict=True), 1)
+                line
+                for n, (one, other) in enumerate(zip(kept, taken, strict=True), 1)
                 for line in differences(f"{place}[{n}]", one, other)
-            ]  # fmt: skip
+            ]
     return [] if _same(kept, taken) else [f"{place}: {_short(kept)} -> {_short(taken)}"]
 
 

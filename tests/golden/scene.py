@@ -95,9 +95,11 @@ class Scene(Stage):
         if draft is not None:
             self.body = ledger.of_draft(self.body, draft)
         self.terms = replace(
-            ledger.terms(size=size, batches=batches), late_by=late_by,
-            notify_url=self.doors.receiver.url, **terms,
-        )  # fmt: skip
+            ledger.terms(size=size, batches=batches),
+            late_by=late_by,
+            notify_url=self.doors.receiver.url,
+            **terms,
+        )
         if to is None:
             self.figures = ledger.figures(size=size, batches=batches)
             self.id = ledger.upload(self.engine, self.body, size=size)
@@ -162,9 +164,13 @@ class Scene(Stage):
     def told(self) -> None:
         """Note what the receiver of webhooks is told."""
         deliverer = WebhookDeliverer(
-            self.engine, Poster(timeout_s=20, allowed=parse_networks("127.0.0.0/8")), Secrets(),
-            waits=Waits(), longest_s=20, stopping=threading.Event(),
-        )  # fmt: skip
+            self.engine,
+            Poster(timeout_s=20, allowed=parse_networks("127.0.0.0/8")),
+            Secrets(),
+            waits=Waits(),
+            longest_s=20,
+            stopping=threading.Event(),
+        )
 
         def all_are() -> bool:
             deliverer.start()

@@ -95,11 +95,12 @@ class Installation:
     def _cut(self, one: Combination, ended: Mapping[str, Any]) -> dict[str, Any]:
         calls = [call for call in self._wire.calls if call.name == one.name]
         return {
-            "asked": one.asked, "state": ended["state"],
+            "asked": one.asked,
+            "state": ended["state"],
             "audience": {name: count for name, count in ended["audience"].items() if count != 0},
             "path": sorted({call.path for call in calls}),
             "calls": [call.evidence for call in calls],
-        }  # fmt: skip
+        }
 
     @property
     def _program(self) -> Producer:
@@ -109,8 +110,10 @@ class Installation:
         words = [f"{account}:{broadcast_id}" for account, broadcast_id in broadcasts]
         process = RunningProcess(
             python_module("tests.golden.drive", *words),
-            log=self._system.folder / "drive.log", env=self._system.env, warm=True,
-        )  # fmt: skip
+            log=self._system.folder / "drive.log",
+            env=self._system.env,
+            warm=True,
+        )
         with process:
             assert process.wait(timeout_s=120) == 0, process.output[-4_000:]
 
@@ -174,10 +177,12 @@ def installation(
         wire = stack.enter_context(Wire(wechat.url))
         system = stack.enter_context(
             System(
-                folder, valkey=valkey, simulator=wechat,
+                folder,
+                valkey=valkey,
+                simulator=wechat,
                 settings={"BROADCAST_ACCOUNTS_FILE": str(_accounts(folder, wire))},
             )
-        )  # fmt: skip
+        )
         for name, value in system.env.items():
             patch.setenv(name, value)
         programs = {size: stack.enter_context(_program(size, patch)) for size in sizes}

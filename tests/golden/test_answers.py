@@ -82,9 +82,11 @@ def stand_in() -> Iterator[Simulator]:
 
 @pytest.fixture
 def scene(
-    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[Scene]:  # fmt: skip
+) -> Iterator[Scene]:
     """An empty ledger at noon; neither Redis, broker nor WeChat is there."""
     for name, value in place.env.items():
         monkeypatch.setenv(name, value)
@@ -122,9 +124,11 @@ def scene_with_wechat(
     stand_in.admin("POST", path, lines=stand_in.openids(40)[::3])
     monkeypatch.delenv("BROADCAST_ACCOUNTS_FILE")
     for name, value in {
-        "WECHAT_APPID": stand_in.account.appid, "WECHAT_APPSECRET": stand_in.account.secret,
-        "WECHAT_API_BASE": stand_in.url, "REDIS_URL": valkey.url,
-    }.items():  # fmt: skip
+        "WECHAT_APPID": stand_in.account.appid,
+        "WECHAT_APPSECRET": stand_in.account.secret,
+        "WECHAT_API_BASE": stand_in.url,
+        "REDIS_URL": valkey.url,
+    }.items():
         monkeypatch.setenv(name, value)
     scene.doors = replace(scene.doors, wechat=stand_in)
     return scene

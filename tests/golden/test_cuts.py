@@ -36,9 +36,12 @@ def test_a_change_of_the_evidence_is_named() -> None:
 
     assert kept.differences("c001", was, was) == []
     assert kept.differences("c001", was, now) == [
-        "c001.calls[1][1]: 2 -> 1", 'c001.calls[1][2]: "ab" -> "cd"', "c001.calls[2][1]: 1 -> 2",
-        'c001.calls[2][2]: "cd" -> "ab"', "c001.no: 1 -> true",
-    ]  # fmt: skip
+        "c001.calls[1][1]: 2 -> 1",
+        'c001.calls[1][2]: "ab" -> "cd"',
+        "c001.calls[2][1]: 1 -> 2",
+        'c001.calls[2][2]: "cd" -> "ab"',
+        "c001.no: 1 -> true",
+    ]
 
 
 @pytest.mark.timeout(900)  # it takes long, so it begins early

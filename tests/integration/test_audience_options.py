@@ -24,9 +24,11 @@ TEXT = ("--text", "Doors open at nine")
 def stored(engine: Engine) -> list[Row[str, str, int | None, int | None]]:
     """Return of each broadcast whom it goes to, how many, and in how many calls."""
     query = select(
-        BroadcastRow.audience_kind, BroadcastRow.audience_spec, BroadcastRow.planned,
+        BroadcastRow.audience_kind,
+        BroadcastRow.audience_spec,
+        BroadcastRow.planned,
         BroadcastRow.calls_planned,
-    )  # fmt: skip
+    )
     with engine.connect() as connection:
         return list(connection.execute(query))
 
@@ -313,9 +315,19 @@ def test_what_a_dry_run_shows_adds_up(
     suppressions.suppress(here, names[3:6], word)
 
     shown = said(
-        capsys, "send", "--openids", "all.txt", "--exclude", "file:out.txt", "--sample", "50%",
-        *TEXT, "--dry-run", "--json", status=3,
-    )  # fmt: skip
+        capsys,
+        "send",
+        "--openids",
+        "all.txt",
+        "--exclude",
+        "file:out.txt",
+        "--sample",
+        "50%",
+        *TEXT,
+        "--dry-run",
+        "--json",
+        status=3,
+    )
 
     assert "Audience  read 22 · malformed 1 · duplicate 1\n" in shown
     assert "Left out  3 suppressed · 3 excluded · 7 not in the sample\nPlanned   7\n" in shown
@@ -323,7 +335,13 @@ def test_what_a_dry_run_shows_adds_up(
         "audience"
     ]
     assert figures == {
-        "read": 22, "malformed": 1, "duplicate": 1, "suppressed": 3, "excluded": 3,
-        "sampled_out": 7, "planned": 7, "at_most": False,
-    }  # fmt: skip
+        "read": 22,
+        "malformed": 1,
+        "duplicate": 1,
+        "suppressed": 3,
+        "excluded": 3,
+        "sampled_out": 7,
+        "planned": 7,
+        "at_most": False,
+    }
     assert not stored(here)

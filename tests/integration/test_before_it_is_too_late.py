@@ -178,12 +178,18 @@ def send(folder: Path, names: list[str], *options: str) -> list[str]:
 @pytest.mark.parametrize(
     ("language", "fact", "asked"),
     [
-        ("en", "20 of this list got a broadcast today, or may have (2 broadcasts).\n",
-         "? 20 of them already got a broadcast today, or may have."),
-        ("zh", "名单中 20 位今天已收到或可能已收到群发（共 2 个群发）。\n",
-         "群发。其中 20 位今天已收到或可能已收到群发。"),
+        (
+            "en",
+            "20 of this list got a broadcast today, or may have (2 broadcasts).\n",
+            "? 20 of them already got a broadcast today, or may have.",
+        ),
+        (
+            "zh",
+            "名单中 20 位今天已收到或可能已收到群发（共 2 个群发）。\n",
+            "群发。其中 20 位今天已收到或可能已收到群发。",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_question_says_how_many_got_a_broadcast_today(
     here: Engine,
     tmp_path: Path,

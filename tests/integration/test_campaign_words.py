@@ -453,9 +453,7 @@ def test_what_was_found_of_the_next_run_is_shown_whatever_was_rehearsed_after_it
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     minute = (datetime.now(UTC) + timedelta(minutes=30)).minute
-    said(
-        capsys, "campaigns", "add", "hourly", "--tag", "2", *TEXT, "--cron", f"{minute} * * * *"
-    )  # fmt: skip
+    said(capsys, "campaigns", "add", "hourly", "--tag", "2", *TEXT, "--cron", f"{minute} * * * *")
     ahead = rehearsal_rows.missing(here, accounts=["default"])
     assert len(ahead) > 20
 
@@ -490,9 +488,15 @@ def test_what_a_campaign_sends_is_named_in_its_question_and_where_it_is_shown(
 ) -> None:
     kind = MediaKind({"--voice": "voice", "--video": "mpvideo"}.get(words[0], "image"))
     media.remember(
-        here, ledger.account(), media_id=M, name="photo.jpg", kind=kind, permanent=True,
-        fingerprint="f", size=1,
-    )  # fmt: skip
+        here,
+        ledger.account(),
+        media_id=M,
+        name="photo.jpg",
+        kind=kind,
+        permanent=True,
+        fingerprint="f",
+        size=1,
+    )
     at = (datetime.now(UTC) + timedelta(hours=2)).isoformat(timespec="seconds")
     added = ("add", "once", "--tag", "2", *words, "--at", at)
 

@@ -184,9 +184,13 @@ def test_a_real_shell_completes_and_runs_nothing_of_a_title(
 
     def complete() -> dict[str, str]:
         done = subprocess.run(
-            [shell, "-c", IN_SHELLS[shell]], capture_output=True, text=True, check=True,
-            timeout=240, env={**os.environ, "PATH": path, "SCRIPT": str(script)},
-        )  # fmt: skip
+            [shell, "-c", IN_SHELLS[shell]],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=240,
+            env={**os.environ, "PATH": path, "SCRIPT": str(script)},
+        )
         assert done.stderr == ""
         return dict(line.split(" -> ") for line in done.stdout.splitlines())
 

@@ -27,13 +27,17 @@ from tests.kit.seat import sit
 
 NOON = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
 ASKED = {
-    "key": "order-1", "content": {"msgtype": "text", "text": {"content": "您好"}},
+    "key": "order-1",
+    "content": {"msgtype": "text", "text": {"content": "您好"}},
     "audience": {"openids": ledger.openids(3)},
-}  # fmt: skip
+}
 LETTER = Letter(
-    source=LetterSource.CELERY, body=json.dumps(ASKED), key="order-1", account=None,
+    source=LetterSource.CELERY,
+    body=json.dumps(ASKED),
+    key="order-1",
+    account=None,
     reason=Message("error.submit.repeated", id="20261127-abcdef", at=NOON),
-)  # fmt: skip
+)
 
 
 def kept(line: CommandLine, **values: Any) -> str:
@@ -139,8 +143,10 @@ def test_a_letter_whose_key_was_used_with_another_body_waits_on(line: CommandLin
     (one,) = line.run("dead", "list", "--json").json["dead_letters"]
 
     assert (one["id"], one["state"], one["reason"]["code"]) == (
-        letter_id, "dead", "error.submit.key_taken",
-    )  # fmt: skip
+        letter_id,
+        "dead",
+        "error.submit.key_taken",
+    )
     assert other in one["reason"]["text"]
     assert line.run("dead", "drop", letter_id, "--json").json["state"] == "dropped"
 
@@ -152,9 +158,10 @@ def test_a_letter_whose_key_was_used_with_another_body_waits_on(line: CommandLin
         ({**ASKED, "key": " "}, "key is empty."),
         ({**ASKED, "account": "nobody"}, "nobody"),
         ({**ASKED, "at": "2020-01-01 00:00"}, '"at" 2020-01-01 00:00 (Beijing time) is in the'),
-        ([[], ASKED, {}], "is not a JSON object"), ("no JSON {", "is not a JSON object"),
+        ([[], ASKED, {}], "is not a JSON object"),
+        ("no JSON {", "is not a JSON object"),
     ],
-)  # fmt: skip
+)
 def test_a_letter_that_is_still_bad_stays_with_its_new_reason(
     line: CommandLine, body: object, why: str
 ) -> None:

@@ -100,10 +100,17 @@ def test_who_was_left_out_by_the_plan_is_in_no_batch(
     [piece] = [piece for piece in whole["people"] if piece["set"] == "skipped"]
     out = [PEOPLE[5], PEOPLE[7]]
     assert piece == {
-        "set": "skipped", "batch": None, "state": None, "reason": "suppressed", "openids": out,
-    }  # fmt: skip
-    assert [(row["reason"], row["batch"], row["state"], row["line"]) for row in rows
-            if row["set"] == "skipped"] == [("suppressed", "", "", "")] * 2  # fmt: skip
+        "set": "skipped",
+        "batch": None,
+        "state": None,
+        "reason": "suppressed",
+        "openids": out,
+    }
+    assert [
+        (row["reason"], row["batch"], row["state"], row["line"])
+        for row in rows
+        if row["set"] == "skipped"
+    ] == [("suppressed", "", "", "")] * 2
     assert sorted(openid for row in rows for openid in list(row.values())[:1]) == PEOPLE
 
 

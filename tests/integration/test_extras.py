@@ -120,8 +120,11 @@ def _without_extras(
         cwd=folder,
         env={"PATH": os.environ["PATH"], "BROADCAST_LANG": "en", **env}
         | {"PYTHONPATH": f"{ROOT}{os.pathsep}{packages}"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def _closure(wanted: list[str]) -> set[str]:

@@ -158,9 +158,10 @@ def test_a_server_with_a_certificate_of_somebody_else_gets_nothing(tmp_path: Pat
 def test_a_test_of_the_addresses_reaches_mail_too(line: CommandLine, tmp_path: Path) -> None:
     with mail.mail_server(tmp_path) as server:
         line.env |= {
-            "BROADCAST_NOTIFY": server.url(), "SSL_CERT_FILE": str(server.certificate),
+            "BROADCAST_NOTIFY": server.url(),
+            "SSL_CERT_FILE": str(server.certificate),
             "BROADCAST_LANG": "en",
-        }  # fmt: skip
+        }
         done = line.run("notices", "test")
 
     assert done.status == 0, done.err
@@ -171,10 +172,17 @@ def test_a_test_of_the_addresses_reaches_mail_too(line: CommandLine, tmp_path: P
 
 @pytest.mark.parametrize(
     "url",
-    ["smtps://host.example", "smtps://h.example/?to=ops", "smtps:///?to=a@b.example",
-     "smtps://h.example/?to=a@b.example&cc=c@d.example", "mailto:", "mailto:ops",
-     "smtps://[::1/?to=a@b.example", "smtps://h.example:x/?to=a@b.example"],
-)  # fmt: skip
+    [
+        "smtps://host.example",
+        "smtps://h.example/?to=ops",
+        "smtps:///?to=a@b.example",
+        "smtps://h.example/?to=a@b.example&cc=c@d.example",
+        "mailto:",
+        "mailto:ops",
+        "smtps://[::1/?to=a@b.example",
+        "smtps://h.example:x/?to=a@b.example",
+    ],
+)
 def test_an_address_that_says_too_little_is_refused(line: CommandLine, url: str) -> None:
     line.env |= {"BROADCAST_NOTIFY": url, "BROADCAST_LANG": "en"}
 

@@ -33,9 +33,12 @@ def stop_of_another_path(engine: Engine) -> None:
         lane_rows.ensure_lane(connection, ledger.account())
     pigeon = recognised(SendPath, "pigeon")
     close(
-        engine, GateKind.STOP, path=pigeon, reason=Reason.ACCOUNT_STOPPED,
+        engine,
+        GateKind.STOP,
+        path=pigeon,
+        reason=Reason.ACCOUNT_STOPPED,
         errcode=48001,
-    )  # fmt: skip
+    )
 
 
 def objects(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -73,11 +76,19 @@ def test_who_is_suppressed_for_another_reason_is_listed(
 def test_media_of_another_kind_are_listed(here: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     account = ledger.account()
     with here.begin() as connection:
-        connection.execute(insert(MediaRow).values(
-            appid=account.appid, account=account.name, kind=recognised(MediaKind, "hologram"),
-            permanent=True, fingerprint="f" * 64, name="me.holo", size=1, media_id="M",
-            uploaded_at=present(here),
-        ))  # fmt: skip
+        connection.execute(
+            insert(MediaRow).values(
+                appid=account.appid,
+                account=account.name,
+                kind=recognised(MediaKind, "hologram"),
+                permanent=True,
+                fingerprint="f" * 64,
+                name="me.holo",
+                size=1,
+                media_id="M",
+                uploaded_at=present(here),
+            )
+        )
 
     assert f"“hologram” {NEWER}" in said(capsys, "media", "list")
 
@@ -88,9 +99,11 @@ def test_who_was_left_out_for_another_reason_is_listed(
 ) -> None:
     broadcast_id = ledger.broadcast(here)
     with here.begin() as connection:
-        connection.execute(insert(Skipped).values(
-            broadcast_id=broadcast_id, reason="asleep", count=7, sample=json.dumps([[3, BEN]])
-        ))  # fmt: skip
+        connection.execute(
+            insert(Skipped).values(
+                broadcast_id=broadcast_id, reason="asleep", count=7, sample=json.dumps([[3, BEN]])
+            )
+        )
 
     told = said(capsys, "recipients", broadcast_id, "--set", "skipped", *option)
 

@@ -52,10 +52,19 @@ def test_a_list_that_waits_for_its_time_is_excluded_as_it_was_given(
 
     told = json.loads(
         said(
-            capsys, "send", "--openids", "all.txt", "--exclude", f"broadcast:{first}",
-            "--text", "B", "--dry-run", "--json", status=3,
+            capsys,
+            "send",
+            "--openids",
+            "all.txt",
+            "--exclude",
+            f"broadcast:{first}",
+            "--text",
+            "B",
+            "--dry-run",
+            "--json",
+            status=3,
         ).splitlines()[0]
-    )  # fmt: skip
+    )
 
     assert (told["audience"]["planned"], told["audience"]["at_most"]) == (15, False)
 

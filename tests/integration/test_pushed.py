@@ -85,17 +85,24 @@ def test_what_no_push_of_wechats_says_is_shown_shortened_and_breaks_no_command(
     Driver(here).call(said(0, msg_id=LARGEST_MSG_ID))
     urls = [{"ArticleIdx": n, "ArticleUrl": f"https://{n}." + "u" * 1_100} for n in range(50)]
     huge: dict[str, object] = {
-        "Status": "很" * 5_000, "TotalCount": 2**63, "SentCount": 2**63, "FilterCount": -1,
-        "CreateTime": 253_402_300_799, "ArticleUrlResult": {"ResultList": urls},
+        "Status": "很" * 5_000,
+        "TotalCount": 2**63,
+        "SentCount": 2**63,
+        "FilterCount": -1,
+        "CreateTime": 253_402_300_799,
+        "ArticleUrlResult": {"ResultList": urls},
         "CopyrightCheckResult": {"CheckState": 2**63, "ResultList": urls},
-    }  # fmt: skip
+    }
     for msg_id in (LARGEST_MSG_ID, LARGEST_MSG_ID + 1, 3_000_000_012):
         store(here, {**finished(msg_id), **huge})
     handle(here, tuning=DEFAULT_TUNING, goes_on=lambda: True)
 
     for words, status in (
-        (("status",), 0), (("reconcile",), 1), (("accounts",), 0), (("list",), 0),
-    ):  # fmt: skip
+        (("status",), 0),
+        (("reconcile",), 1),
+        (("accounts",), 0),
+        (("list",), 0),
+    ):
         for line in told(capsys, *words, status=status).splitlines():
             assert len(line) < 600
         json.loads(told(capsys, *words, "--json", status=status).splitlines()[-1])
@@ -106,9 +113,7 @@ def test_what_no_push_of_wechats_says_is_shown_shortened_and_breaks_no_command(
 
 @pytest.mark.parametrize(("name", "who"), [("default", "WeChat"), (TRIAL, "the simulator")])
 def test_account_of_the_simulator_is_not_told_to_save_a_url_at_wechat(name: str, who: str) -> None:
-    account = make(
-        name, appid="wx0000000000000001", appsecret="f" * 32, callback_token="token"
-    )  # fmt: skip
+    account = make(name, appid="wx0000000000000001", appsecret="f" * 32, callback_token="token")
 
     [line] = map(Texts("en"), push_lines(account, None))
 

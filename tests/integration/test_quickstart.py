@@ -90,9 +90,14 @@ def listed(
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     url = f"http://{LOOPBACK}:{port}"
     done = subprocess.run(
-        ["sh", "-c", commands], cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PATH": path, "WECHAT_API_BASE": url}, timeout=240,
-    )  # fmt: skip
+        ["sh", "-c", commands],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path, "WECHAT_API_BASE": url},
+        timeout=240,
+    )
     made = folder / "followers.csv"
     assert done.stdout == ""
     return done.returncode, made.read_text("ascii") if made.exists() else None, done.stderr
@@ -182,4 +187,4 @@ def test_the_accounts_of_the_simulator_have_the_names_that_the_page_says(
     assert told == [
         ("broadcast up --simulator", embedded_parts.TRIAL_ACCOUNT.name),
         ("broadcast simulator", by_lines),
-    ]  # fmt: skip
+    ]

@@ -41,9 +41,11 @@ def wechat(
     """A WeChat with two accounts, of which the settings have the first."""
     running.reset()
     for name, value in {
-        "WECHAT_APPID": MAIN.appid, "WECHAT_APPSECRET": MAIN.secret,
-        "WECHAT_API_BASE": running.url, "REDIS_URL": valkey.url,
-    }.items():  # fmt: skip
+        "WECHAT_APPID": MAIN.appid,
+        "WECHAT_APPSECRET": MAIN.secret,
+        "WECHAT_API_BASE": running.url,
+        "REDIS_URL": valkey.url,
+    }.items():
         monkeypatch.setenv(name, value)
     return running
 
@@ -96,8 +98,10 @@ def test_a_wrong_appsecret_is_found_though_its_token_still_lives_and_so_is_its_c
     corrected = asked()
 
     assert levels(wrong) == {
-        Subject.WECHAT: Level.GOOD, Subject.CLOCK: Level.GOOD, Subject.TOKEN: Level.FAILED
-    }  # fmt: skip
+        Subject.WECHAT: Level.GOOD,
+        Subject.CLOCK: Level.GOOD,
+        Subject.TOKEN: Level.FAILED,
+    }
     assert wrong[Subject.TOKEN].found.facts["errcode"] == 40125
     assert levels(corrected) == dict.fromkeys(Subject, Level.GOOD)
     assert wechat.calls(errcode=40125)
@@ -202,8 +206,10 @@ def test_an_account_that_fails_keeps_no_other_from_being_asked(
         (MAIN.name, Subject.TOKEN)
     ]
     assert {one.subject for one in checks if one.account == SHOP.name} == {
-        Subject.TOKEN, Subject.WHITELIST, Subject.CALLS
-    }  # fmt: skip
+        Subject.TOKEN,
+        Subject.WHITELIST,
+        Subject.CALLS,
+    }
     [wrong] = [one for one in checks if one.account == MAIN.name]
     assert wrong.fix is not None
     # Where the person finds the value that is wrong.

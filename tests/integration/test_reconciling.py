@@ -37,9 +37,13 @@ def objects(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 
 def push(
-    here: Engine, msg_id: int, status: str = "send success", *, total: int = 10,
+    here: Engine,
+    msg_id: int,
+    status: str = "send success",
+    *,
+    total: int = 10,
     age: timedelta | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Take the report of a job that ended now, or so long ago."""
     refused = status.startswith("err")
     counts = Counts(total=total, eligible=9, sent=0 if refused else 9, errors=0)
@@ -95,8 +99,10 @@ def test_each_difference_is_named_with_its_next_step(
         (one["difference"], one["broadcast"], one["batch"], one["msg_id"])
         for one in done["accounts"][0]["differences"]
     ] == [
-        ("other_count", sent, 1, 71), ("review", sent, 2, 72), ("console", None, None, 99),
-    ]  # fmt: skip
+        ("other_count", sent, 1, 71),
+        ("review", sent, 2, 72),
+        ("console", None, None, 99),
+    ]
 
 
 def test_job_that_a_batch_in_doubt_can_be_comes_with_the_command_that_says_so(

@@ -96,9 +96,13 @@ def test_up_names_the_answer_where_nothing_is_sent_before_it(
 
     with pytest.raises(OutOfReachError):
         embedded_stack._serve(
-            Mock(), terminal, ["default"], backlog=[], callback_port=0,
+            Mock(),
+            terminal,
+            ["default"],
+            backlog=[],
+            callback_port=0,
             closed=embedded_stack._is_closed(terminal),
-        )  # fmt: skip
+        )
 
     told = capsys.readouterr().out
     assert ("broadcast restored" in told, "broadcast send" in told) == (moved, not moved)

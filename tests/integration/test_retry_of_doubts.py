@@ -74,9 +74,14 @@ def test_retry_leaves_a_batch_of_whoever_asked_out_while_no_worker_ran_and_statu
     driver = Driver(here)
     driver.call(said(48008))
     wrote = Push(
-        account="default", kind="message.text", dedup="1", openid=ledger.openids(20)[0],
-        msg_id=None, happened_at=None, action=Action.UNSUBSCRIBE,
-    )  # fmt: skip
+        account="default",
+        kind="message.text",
+        dedup="1",
+        openid=ledger.openids(20)[0],
+        msg_id=None,
+        happened_at=None,
+        action=Action.UNSUBSCRIBE,
+    )
     assert pushes.store(here, wrote)
     assert f"broadcast retry {broadcast_id}" in told(capsys, "status", broadcast_id)
 

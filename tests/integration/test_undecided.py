@@ -27,7 +27,7 @@ NARROWED = [
     (("--exclude", "file:out.txt"), "excluding 1 list"),
     (("--exclude", "tag:3"), "excluding tag 3"),
     (("--sample", "25%"), "a sample of 25%"),
-]  # fmt: skip
+]
 TEXT = ("--text", "Doors open at nine")
 
 
@@ -130,7 +130,7 @@ def test_whoever_was_left_out_of_a_cancelled_one_is_not_taken_for_a_recipient_by
     excluded = Exclusion(kind=Excluded.BROADCAST, value=broadcast_id)
     found = removals.removals_of(
         here, "default", Selection(exclude=(excluded,)), given=removals.CallerLists()
-    )  # fmt: skip
+    )
 
     assert [piece for one in found for piece in one.pieces] == []
 

@@ -18,10 +18,16 @@ from tests.kit import ledger
 from tests.kit.seat import sit
 
 COMMANDS = (
-    ("watch", "ID"), ("pause", "ID"), ("resume", "ID"), ("cancel", "ID"), ("retry", "ID"),
-    ("resolve", "ID", "--batch", "1", "--not-sent"), ("recipients", "ID", "--set", "waiting"),
-    ("recipients", "ID", "--set", "skipped"), ("audit", "ID"),
-)  # fmt: skip
+    ("watch", "ID"),
+    ("pause", "ID"),
+    ("resume", "ID"),
+    ("cancel", "ID"),
+    ("retry", "ID"),
+    ("resolve", "ID", "--batch", "1", "--not-sent"),
+    ("recipients", "ID", "--set", "waiting"),
+    ("recipients", "ID", "--set", "skipped"),
+    ("audit", "ID"),
+)
 
 
 def refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], broadcast_id: str) -> str:

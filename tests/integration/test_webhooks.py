@@ -27,9 +27,13 @@ def told(engine: Engine, *, given_up: bool = False, delivered: bool = False) -> 
     body = ledger.body(size=20)
     broadcast_id = ledger.upload(engine, body)
     submits.publish(
-        engine, broadcast_id, body, figures=ledger.figures(size=20, batches=1),
-        terms=replace(ledger.terms(batches=1), notify_url=URL), quota=ledger.PLENTY,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        body,
+        figures=ledger.figures(size=20, batches=1),
+        terms=replace(ledger.terms(batches=1), notify_url=URL),
+        quota=ledger.PLENTY,
+    )
     operator.cancel(engine, broadcast_id, who="tests")
     taken = webhooks.reserve_next_event(engine, busy=(), put_off=timedelta(minutes=1))
     assert taken is not None
@@ -98,8 +102,9 @@ def test_one_webhook_or_all_that_were_given_up_are_delivered_again(line: Command
     assert one["give_up_at"] > one["next_try_at"]
     assert "1 webhook will be delivered again" in line.run("webhooks", "retry", "--all").out
     assert [one["state"] for one in line.run("webhooks", "list", "--json").json["webhooks"]] == [
-        "waiting", "waiting",
-    ]  # fmt: skip
+        "waiting",
+        "waiting",
+    ]
     # The receiver may have lost what it took.
     assert line.run("webhooks", "retry", there, "--json").json["webhooks"][0]["state"] == "waiting"
 
@@ -137,7 +142,7 @@ def test_every_key_is_in_the_document(line: CommandLine, page: str) -> None:
         ({"BROADCAST_WEBHOOK_NETWORKS": "10.0.0.1/8"}, "10.0.3.0/24"),
         ({"BROADCAST_WEBHOOK_TIMEOUT": "0"}, "from 1 to 60"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_one_line_with_status_2(
     line: CommandLine, settings: dict[str, Any], words: str
 ) -> None:

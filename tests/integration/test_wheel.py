@@ -47,9 +47,15 @@ def run(
     """Run a Python that sees the wheel and its dependencies; return what it printed."""
     path = f"{program}:{sysconfig.get_path('purelib')}:{sysconfig.get_path('platlib')}"
     done = subprocess.run(
-        [*PYTHON, *words], cwd=folder, input=stdin, capture_output=True, text=True, timeout=240,
-        check=False, env={"PYTHONPATH": path, "COLUMNS": "100", **environment},
-    )  # fmt: skip
+        [*PYTHON, *words],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={"PYTHONPATH": path, "COLUMNS": "100", **environment},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -163,9 +163,10 @@ def test_where_nobody_can_be_asked_other_controls_need_an_id_as_well(
     every = {refused, doubtful, paused}
 
     for fitting, words in (
-        (paused, ("resume", "--yes")), (refused, ("retry",)),
+        (paused, ("resume", "--yes")),
+        (refused, ("retry",)),
         (doubtful, ("resolve", "--batch", "1", "--not-sent")),
-    ):  # fmt: skip
+    ):
         told = said(capsys, *words, status=2)
         assert f"broadcast {' '.join(words)} {fitting} · " in told
         assert not [one for one in every - {fitting} if one in told]
@@ -246,9 +247,13 @@ def kept_back(engine: Engine, key: str) -> str:
     body = ledger.body(size=4, key=key)
     terms = replace(ledger.terms(size=4, batches=1), cooling_off=timedelta(minutes=30))
     return submits.store(
-        engine, body, ledger.chunks(ledger.openids(4)), terms=terms, quota=ledger.PLENTY,
+        engine,
+        body,
+        ledger.chunks(ledger.openids(4)),
+        terms=terms,
+        quota=ledger.PLENTY,
         figures=ledger.figures(size=4, batches=1),
-    ).id  # fmt: skip
+    ).id
 
 
 def test_of_several_that_are_kept_back_the_time_left_is_shown_with_the_command(

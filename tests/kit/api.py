@@ -89,10 +89,13 @@ def nobody() -> dict[str, str | None]:
 def settings(url: str) -> dict[str, str | None]:
     """The environment of an API on this database, with one account and one key."""
     return {
-        "DATABASE_URL": url, "BROADCAST_LANG": "en", "BROADCAST_API_KEYS": KEY,
-        "WECHAT_APPID": "wx0000000000000001", "WECHAT_APPSECRET": "appsecret-of-the-tests",
+        "DATABASE_URL": url,
+        "BROADCAST_LANG": "en",
+        "BROADCAST_API_KEYS": KEY,
+        "WECHAT_APPID": "wx0000000000000001",
+        "WECHAT_APPSECRET": "appsecret-of-the-tests",
         **nobody(),
-    }  # fmt: skip
+    }
 
 
 def started(folder: Path, env: Mapping[str, str | None], *words: str) -> RunningProcess:

@@ -76,9 +76,13 @@ class CommandLine:
     ) -> Result:
         """Run one command to its end; None takes a variable out of the environment."""
         done = commands.run(
-            words, folder=self.folder, environment=self.environment(env), stdin=stdin,
-            timeout_s=timeout_s, before=self.before,
-        )  # fmt: skip
+            words,
+            folder=self.folder,
+            environment=self.environment(env),
+            stdin=stdin,
+            timeout_s=timeout_s,
+            before=self.before,
+        )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def environment(self, changes: dict[str, str | None]) -> dict[str, str]:

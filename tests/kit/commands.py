@@ -81,14 +81,23 @@ def started(
     forked = None
     if not before:
         forked = COMMANDS.start(
-            "entrypoints.cli.main", words, streams=streams, folder=folder, environment=environment,
+            "entrypoints.cli.main",
+            words,
+            streams=streams,
+            folder=folder,
+            environment=environment,
             session=session,
-        )  # fmt: skip
+        )
     stdin, out, err = streams
     return forked or subprocess.Popen(
-        [*before, PROGRAM, *words], stdin=stdin, stdout=out, stderr=err, cwd=folder,
-        env=environment, start_new_session=session,
-    )  # fmt: skip
+        [*before, PROGRAM, *words],
+        stdin=stdin,
+        stdout=out,
+        stderr=err,
+        cwd=folder,
+        env=environment,
+        start_new_session=session,
+    )
 
 
 @contextlib.contextmanager

@@ -66,10 +66,9 @@ def _copy(connection: Connection, source: str, target: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)'))
         connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-            ), {"name": source},
-        )  # fmt: skip
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": source},
+        )
         connection.execute(text(f'CREATE DATABASE "{target}" TEMPLATE "{source}"'))
         return
     connection.execute(text(f"DROP DATABASE IF EXISTS `{target}`"))

@@ -59,9 +59,13 @@ class Crowd:
         )
         simulator.change_account(APPIDS[REFUSED], permission_errcode=48001)
         simulator.fault(
-            "errcode", errcode=45009, when="before", appid=APPIDS[EMPTY], path=MASS_SEND,
+            "errcode",
+            errcode=45009,
+            when="before",
+            appid=APPIDS[EMPTY],
+            path=MASS_SEND,
             count=FOREVER,
-        )  # fmt: skip
+        )
         self.system.broadcast("halt", "--account", HALTED)
         stored = self.begin(TROUBLED)
         for name in (SLOW, REFUSED, EMPTY):
@@ -83,9 +87,12 @@ def crowd(folder: Path, *, batches: int, latency_ms: float) -> Iterator[Crowd]:
     """Start everything; it ends with the block."""
     known = [SimulatedAccount(name=name, appid=appid) for name, appid in APPIDS.items()]
     simulated = Simulator(
-        known, followers=SIZE * batches, daily_limit=FOREVER, calls_per_minute=0,
+        known,
+        followers=SIZE * batches,
+        daily_limit=FOREVER,
+        calls_per_minute=0,
         latency_ms=latency_ms,
-    )  # fmt: skip
+    )
     with (
         Valkey() as valkey,
         simulated as simulator,

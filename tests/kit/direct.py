@@ -32,9 +32,13 @@ def submit(
     """Store and publish a text for *openids*; wake nobody. Return the broadcast's id."""
     with openid_list.read(list(openids)) as read:
         figures = submission.Figures(
-            read=read.read, malformed=0, duplicate=0, planned=read.planned, samples={},
+            read=read.read,
+            malformed=0,
+            duplicate=0,
+            planned=read.planned,
+            samples={},
             calls=cut.batch_count(read.planned, batch_size),
-        )  # fmt: skip
+        )
         terms = submission.Terms(who="test", again=True, priority=priority, batch_size=batch_size)
         body = _body(account, OpenIDs(digest=read.digest), key=key, text=text)
         return _submit(engine, body, read.chunks(), figures=figures, terms=terms)
@@ -58,9 +62,13 @@ def submit_to(
 def _body(account: Account, to: Audience, *, key: str, text: str) -> submission.Body:
     content = json.dumps({"msgtype": "text", "text": {"content": text}}, ensure_ascii=False)
     return submission.Body(
-        account=account, key=key, content=content, msgtype="text",
-        content_digest=hashlib.sha256(content.encode()).hexdigest(), audience=to,
-    )  # fmt: skip
+        account=account,
+        key=key,
+        content=content,
+        msgtype="text",
+        content_digest=hashlib.sha256(content.encode()).hexdigest(),
+        audience=to,
+    )
 
 
 def _submit(

@@ -24,14 +24,18 @@ class Flower:
         """Start it and wait until it answers; *settings*: variables."""
         self.port = free_port()
         env: dict[str, str | None] = {
-            **system.env, "FLOWER_DB": str(system.folder / "flower"),
-            "FLOWER_BASIC_AUTH": LOGIN, **settings,
-        }  # fmt: skip
+            **system.env,
+            "FLOWER_DB": str(system.folder / "flower"),
+            "FLOWER_BASIC_AUTH": LOGIN,
+            **settings,
+        }
         self._system = system
         self.process = RunningProcess(
             python_module("celery", "-A", "worker", "flower", f"--port={self.port}"),
-            log=system.folder / "flower.log", env=env, cwd=system.folder,
-        )  # fmt: skip
+            log=system.folder / "flower.log",
+            env=env,
+            cwd=system.folder,
+        )
         system.processes.append(self.process)
         self._until_ready()
 
@@ -50,9 +54,13 @@ class Flower:
         auth = (LOGIN.split(":", maxsplit=1)[0], LOGIN.split(":")[1]) if login else None
         try:
             return requests.request(
-                "GET" if body is None else "POST", f"http://127.0.0.1:{self.port}/{path}",
-                json=body, auth=auth, timeout=30, allow_redirects=False,
-            ).status_code  # fmt: skip
+                "GET" if body is None else "POST",
+                f"http://127.0.0.1:{self.port}/{path}",
+                json=body,
+                auth=auth,
+                timeout=30,
+                allow_redirects=False,
+            ).status_code
         except (requests.ConnectionError, requests.Timeout):
             return 0
 
@@ -61,4 +69,4 @@ class Flower:
         auth = (LOGIN.split(":", maxsplit=1)[0], LOGIN.split(":")[1])
         return requests.get(
             f"http://127.0.0.1:{self.port}/api/{path}", params=query, auth=auth, timeout=30
-        ).json()  # fmt: skip
+        ).json()

@@ -33,17 +33,32 @@ def listed(
     facts["since"], facts["as_of"] = int(moment.timestamp()), int(moment.timestamp())
     facts["flags"] = FOLLOWS
     row = {
-        "account": account, "started_by": "tests", "started_at": moment, "tail": "", "pages": 1,
-        "listed": len(people), "finished_at": moment, "ended": "complete", "run": "one",
-        "size": len(people), "followers": len(people), "joined": len(people), "left": 0,
-    }  # fmt: skip
+        "account": account,
+        "started_by": "tests",
+        "started_at": moment,
+        "tail": "",
+        "pages": 1,
+        "listed": len(people),
+        "finished_at": moment,
+        "ended": "complete",
+        "run": "one",
+        "size": len(people),
+        "followers": len(people),
+        "joined": len(people),
+        "left": 0,
+    }
     with engine.begin() as connection:
         made = connection.execute(insert(FollowerSync).values(row)).inserted_primary_key
         sync_id = made[0] if made else 0
         connection.execute(
             insert(FollowerChunk).values(
-                sync_id=sync_id, run="one", start=0, size=len(people), first_openid=people[0],
-                last_openid=people[-1], openids=openids.pack("".join(people).encode()),
+                sync_id=sync_id,
+                run="one",
+                start=0,
+                size=len(people),
+                first_openid=people[0],
+                last_openid=people[-1],
+                openids=openids.pack("".join(people).encode()),
                 facts=facts.tobytes(),
             )
-        )  # fmt: skip
+        )

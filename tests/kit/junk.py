@@ -26,38 +26,121 @@ from broadcast import names
 HIDDEN = "hidden-in-the-body"
 DEEP = 60_000
 TASKS = [
-    names.PLAN, names.SEND_BATCH, names.POLL_ACCOUNT, names.REFRESH_TOKEN, names.SWEEP,
-    names.LAUNCH_DUE, names.POLL_RESULTS, names.HANDLE_PUSHES, names.ENQUEUE,
+    names.PLAN,
+    names.SEND_BATCH,
+    names.POLL_ACCOUNT,
+    names.REFRESH_TOKEN,
+    names.SWEEP,
+    names.LAUNCH_DUE,
+    names.POLL_RESULTS,
+    names.HANDLE_PUSHES,
+    names.ENQUEUE,
     names.SUBMIT_OUTBOX,
     names.DELIVER_WEBHOOKS,
-    "broadcast.send_batch_v0", "celery.chord_unlock", "celery.map", "celery.group",
-    "celery.accumulate", "celery.backend_cleanup", "celery.chunks", "celery.chain",
-]  # fmt: skip
+    "broadcast.send_batch_v0",
+    "celery.chord_unlock",
+    "celery.map",
+    "celery.group",
+    "celery.accumulate",
+    "celery.backend_cleanup",
+    "celery.chunks",
+    "celery.chain",
+]
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 1.5, 2**40, "", HIDDEN, HIDDEN * 2000, "\n", "\0", "好", "a\x1b[2J",
-    [], [[HIDDEN]], {}, {"shard": HIDDEN}, [[]], [[], {}, {}], {"a": {"b": [None]}},
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    2**40,
+    "",
+    HIDDEN,
+    HIDDEN * 2000,
+    "\n",
+    "\0",
+    "好",
+    "a\x1b[2J",
+    [],
+    [[HIDDEN]],
+    {},
+    {"shard": HIDDEN},
+    [[]],
+    [[], {}, {}],
+    {"a": {"b": [None]}},
+]
 TIMES: list[Any] = [
-    "2020-01-01T00:00:00Z", "2020-01-01", "0001-01-01T00:00:00+14:00", HIDDEN,
-    "9999-12-31T23:59:59-14:00", "0000-00-00", "2020-01-01T00:00:00+99:99", "12", *VALUES,
-]  # fmt: skip
+    "2020-01-01T00:00:00Z",
+    "2020-01-01",
+    "0001-01-01T00:00:00+14:00",
+    HIDDEN,
+    "9999-12-31T23:59:59-14:00",
+    "0000-00-00",
+    "2020-01-01T00:00:00+99:99",
+    "12",
+    *VALUES,
+]
 FIELDS = [
-    "task", "id", "lang", "root_id", "parent_id", "group", "shadow", "retries", "timelimit",
-    "argsrepr", "kwargsrepr", "origin", "ignore_result", "stamped_headers", "stamps", "meth",
-    "replaced_task_nesting", "group_index", "groups", "compression", "get", "update", "__dict__",
-    "delivery_info", "args", "kwargs", "reply_to", "called_directly", "callbacks", "chain", "chord",
-    "errbacks", "taskset", "utc", "embed",
-]  # fmt: skip
+    "task",
+    "id",
+    "lang",
+    "root_id",
+    "parent_id",
+    "group",
+    "shadow",
+    "retries",
+    "timelimit",
+    "argsrepr",
+    "kwargsrepr",
+    "origin",
+    "ignore_result",
+    "stamped_headers",
+    "stamps",
+    "meth",
+    "replaced_task_nesting",
+    "group_index",
+    "groups",
+    "compression",
+    "get",
+    "update",
+    "__dict__",
+    "delivery_info",
+    "args",
+    "kwargs",
+    "reply_to",
+    "called_directly",
+    "callbacks",
+    "chain",
+    "chord",
+    "errbacks",
+    "taskset",
+    "utc",
+    "embed",
+]
 CONTENT_TYPES = [
-    "application/json", "application/x-python-serialize", "application/x-yaml", "text/plain",
-    "application/data", "application/x-msgpack", "", HIDDEN, "application/json; charset=utf-8",
-]  # fmt: skip
+    "application/json",
+    "application/x-python-serialize",
+    "application/x-yaml",
+    "text/plain",
+    "application/data",
+    "application/x-msgpack",
+    "",
+    HIDDEN,
+    "application/json; charset=utf-8",
+]
 ENCODINGS = ["utf-8", "binary", "latin-1", "utf-16", "no-such", "", "rot13", "base64", "UTF-8"]
 COMPRESSIONS: list[tuple[Any, Callable[[bytes], bytes]]] = [
-    ("zlib", zlib.compress), ("application/x-gzip", zlib.compress), ("bzip2", bz2.compress),
-    ("application/x-bz2", bz2.compress), ("gzip", gzip.compress), ("no-such", bytes),
-    ("application/x-gzip", bytes), ([], bytes), ({}, bytes), (1, bytes),
-]  # fmt: skip
+    ("zlib", zlib.compress),
+    ("application/x-gzip", zlib.compress),
+    ("bzip2", bz2.compress),
+    ("application/x-bz2", bz2.compress),
+    ("gzip", gzip.compress),
+    ("no-such", bytes),
+    ("application/x-gzip", bytes),
+    ([], bytes),
+    ({}, bytes),
+    (1, bytes),
+]
 EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -85,11 +168,21 @@ def junk(seed: int, count: int) -> Iterator[Junk]:
 def _task(rng: random.Random, number: int) -> Junk:
     task = rng.choice(TASKS[:7])
     headers = {
-        "lang": "py", "task": task, "id": f"junk-{number}", "root_id": f"junk-{number}",
-        "parent_id": None, "group": None, "shadow": None, "eta": None, "expires": None,
-        "retries": 0, "timelimit": [None, None], "argsrepr": "()", "kwargsrepr": "{}",
+        "lang": "py",
+        "task": task,
+        "id": f"junk-{number}",
+        "root_id": f"junk-{number}",
+        "parent_id": None,
+        "group": None,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "argsrepr": "()",
+        "kwargsrepr": "{}",
         "origin": "junk",
-    }  # fmt: skip
+    }
     return Junk(headers=headers, body=_json([["no-such"], {}, EMBED]))
 
 
@@ -130,14 +223,33 @@ def _no_headers(rng: random.Random, made: Junk) -> None:
 def _body(rng: random.Random, made: Junk) -> None:
     made.body = rng.choice(
         [
-            b"", b"null", b"{}", b"[1]", b"[]", b"3", b"true", b'"' + HIDDEN.encode() + b'"',
-            b"[[], {}, {}, {}]", b"[[], {}]", b"NaN", b"[[], {}, NaN]", b"{'" + HIDDEN.encode(),
-            b"[" * DEEP, b'{"a":' * DEEP, b"[" * DEEP + b"]" * DEEP, b"9" * 6000, b"\xff\xfe\0",
-            b'[[], {}, {"callbacks": [1]}]', b'[["\\ud800"], {}, {}]', b'[["\\u0000"], {}, {}]',
-            b'{"__type__": "datetime", "__value__": 5}', b'{"__type__": [], "__value__": 5}',
-            b'[[], {"__type__": "uuid", "__value__": {"x": 1}}, {}]', rng.randbytes(200),
+            b"",
+            b"null",
+            b"{}",
+            b"[1]",
+            b"[]",
+            b"3",
+            b"true",
+            b'"' + HIDDEN.encode() + b'"',
+            b"[[], {}, {}, {}]",
+            b"[[], {}]",
+            b"NaN",
+            b"[[], {}, NaN]",
+            b"{'" + HIDDEN.encode(),
+            b"[" * DEEP,
+            b'{"a":' * DEEP,
+            b"[" * DEEP + b"]" * DEEP,
+            b"9" * 6000,
+            b"\xff\xfe\0",
+            b'[[], {}, {"callbacks": [1]}]',
+            b'[["\\ud800"], {}, {}]',
+            b'[["\\u0000"], {}, {}]',
+            b'{"__type__": "datetime", "__value__": 5}',
+            b'{"__type__": [], "__value__": 5}',
+            b'[[], {"__type__": "uuid", "__value__": {"x": 1}}, {}]',
+            rng.randbytes(200),
         ]
-    )  # fmt: skip
+    )
 
 
 def _triple(rng: random.Random, made: Junk) -> None:
@@ -183,9 +295,22 @@ def _properties(rng: random.Random, made: Junk) -> None:
 
 
 CHANGES: list[Callable[[random.Random, Junk], None]] = [
-    _field, _field, _time, _no_field, _other_task, _no_headers, _body, _body, _triple, _arguments,
-    _embed, _first_protocol, _content, _compression, _properties,
-]  # fmt: skip
+    _field,
+    _field,
+    _time,
+    _no_field,
+    _other_task,
+    _no_headers,
+    _body,
+    _body,
+    _triple,
+    _arguments,
+    _embed,
+    _first_protocol,
+    _content,
+    _compression,
+    _properties,
+]
 
 
 # Redis: a list of envelopes, or of whatever was pushed
@@ -202,15 +327,20 @@ def push_to_redis(client: redis.Redis, made: Iterator[Junk], *, seed: int) -> in
 
 def _enveloped(rng: random.Random, made: Junk, number: int) -> bytes:
     properties: dict[str, Any] = {
-        **made.properties, "delivery_mode": 2, "priority": 0, "body_encoding": "base64",
+        **made.properties,
+        "delivery_mode": 2,
+        "priority": 0,
+        "body_encoding": "base64",
         "delivery_tag": f"tag-{number}",
         "delivery_info": {"exchange": "", "routing_key": names.QUEUE},
-    }  # fmt: skip
+    }
     envelope: dict[str, Any] = {
-        "body": base64.b64encode(made.body).decode(), "headers": made.headers,
-        "content-type": made.content_type, "content-encoding": made.content_encoding,
+        "body": base64.b64encode(made.body).decode(),
+        "headers": made.headers,
+        "content-type": made.content_type,
+        "content-encoding": made.content_encoding,
         "properties": properties,
-    }  # fmt: skip
+    }
     match rng.randrange(12):
         case 0:
             envelope[rng.choice([*envelope, HIDDEN])] = rng.choice(VALUES)
@@ -229,11 +359,22 @@ def _enveloped(rng: random.Random, made: Junk, number: int) -> bytes:
         case 5:
             return rng.choice(
                 [
-                    b"notjson", b"", b"null", b"[]", b"{}", b"3", HIDDEN.encode(), b"\xff\xfe",
-                    b"[" * DEEP, b"9" * 6000, rng.randbytes(300), _json(envelope)[:-9],
-                    b'{"__type__": "datetime", "__value__": 5}', b'{"properties": {}}',
+                    b"notjson",
+                    b"",
+                    b"null",
+                    b"[]",
+                    b"{}",
+                    b"3",
+                    HIDDEN.encode(),
+                    b"\xff\xfe",
+                    b"[" * DEEP,
+                    b"9" * 6000,
+                    rng.randbytes(300),
+                    _json(envelope)[:-9],
+                    b'{"__type__": "datetime", "__value__": 5}',
+                    b'{"properties": {}}',
                 ]
-            )  # fmt: skip
+            )
     return _json(envelope)
 
 
@@ -277,9 +418,12 @@ def publish_to_rabbitmq(url: str, made: Iterator[Junk], *, seed: int) -> int:
     at = make_url(url)
     count = 0
     with amqp.Connection(
-        host=f"{at.host}:{at.port}", userid=at.username or "", password=at.password or "",
-        virtual_host=at.database or "/", confirm_publish=True,
-    ) as connection:  # fmt: skip
+        host=f"{at.host}:{at.port}",
+        userid=at.username or "",
+        password=at.password or "",
+        virtual_host=at.database or "/",
+        confirm_publish=True,
+    ) as connection:
         channel = connection.channel()
         for count, one in enumerate(made, start=1):  # noqa: B007 - it is returned
             channel.basic_publish(_message(rng, one), exchange="", routing_key=names.QUEUE)
@@ -292,9 +436,12 @@ def _message(rng: random.Random, made: Junk) -> amqp.basic_message.Message:
         unreadable.raw = rng.choice(UNREADABLE)
         return unreadable
     return amqp.basic_message.Message(
-        made.body, content_type=made.content_type, content_encoding=made.content_encoding,
-        application_headers=made.headers, **made.properties,
-    )  # fmt: skip
+        made.body,
+        content_type=made.content_type,
+        content_encoding=made.content_encoding,
+        application_headers=made.headers,
+        **made.properties,
+    )
 
 
 # Compressed messages, for either broker
@@ -313,10 +460,13 @@ def publish_bombs(url: str, *, unpacked_bytes: int, queues: Sequence[str]) -> in
     with Connection(url) as connection, connection.Producer() as producer:
         for queue, one in product(queues, bombs):
             producer.publish(
-                one.body, headers={"task": names.PLAN, "id": "bomb", **one.headers},
-                content_type=one.content_type, content_encoding=one.content_encoding,
-                exchange="", routing_key=queue,
-            )  # fmt: skip
+                one.body,
+                headers={"task": names.PLAN, "id": "bomb", **one.headers},
+                content_type=one.content_type,
+                content_encoding=one.content_encoding,
+                exchange="",
+                routing_key=queue,
+            )
     return len(bombs)
 
 

@@ -96,9 +96,12 @@ def of_draft(said: submission.Body, marks: Marks | None) -> submission.Body:
     """Return *said* as the broadcast of a draft that says *marks* at its submit."""
     content = json.dumps({"msgtype": "mpnews", "mpnews": {"media_id": "D1"}})
     return replace(
-        said, content=content, msgtype="mpnews", draft=marks,
+        said,
+        content=content,
+        msgtype="mpnews",
+        draft=marks,
         content_digest=hashlib.sha256(content.encode()).hexdigest(),
-    )  # fmt: skip
+    )
 
 
 def figures(
@@ -107,9 +110,13 @@ def figures(
     """Return what was read: *size* good OpenIDs and what was skipped."""
     counts = {reason: count for reason, (count, _) in skipped.items()}
     return submission.Figures(
-        read=size + sum(counts.values()), malformed=counts.get("malformed", 0),
-        duplicate=counts.get("duplicate", 0), planned=size, calls=batches, samples=skipped,
-    )  # fmt: skip
+        read=size + sum(counts.values()),
+        malformed=counts.get("malformed", 0),
+        duplicate=counts.get("duplicate", 0),
+        planned=size,
+        calls=batches,
+        samples=skipped,
+    )
 
 
 def prune(engine: Engine, broadcast_id: str) -> None:
@@ -144,9 +151,12 @@ def terms(
 ) -> submission.Terms:
     """Return terms under which *size* OpenIDs take so many calls."""
     return submission.Terms(
-        who=who, again=again, spread_days=spread, batch_size=max(2, -(-size // batches)),
+        who=who,
+        again=again,
+        spread_days=spread,
+        batch_size=max(2, -(-size // batches)),
         late_by=timedelta(days=365),
-    )  # fmt: skip
+    )
 
 
 def published(
@@ -162,9 +172,13 @@ def published(
     """Submit a broadcast, as the producer does; return its id. It waits for its plan."""
     broadcast_id = upload(engine, said, size=size)
     submits.publish(
-        engine, broadcast_id, said, figures=figures(size=size, batches=batches),
-        terms=terms(size=size, batches=batches, spread=spread, again=again), quota=quota,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        said,
+        figures=figures(size=size, batches=batches),
+        terms=terms(size=size, batches=batches, spread=spread, again=again),
+        quota=quota,
+    )
     return broadcast_id
 
 
@@ -183,9 +197,13 @@ def publish_together(
         together.wait()
         try:
             submits.publish(
-                engine, ids[n], texts[n], figures=figures(size=20, batches=calls),
-                terms=terms(batches=calls, again=False), quota=quota,
-            )  # fmt: skip
+                engine,
+                ids[n],
+                texts[n],
+                figures=figures(size=20, batches=calls),
+                terms=terms(batches=calls, again=False),
+                quota=quota,
+            )
         except (PlanError, RepeatedSendError, submission.PublishedMeanwhileError):
             return "refused"
         return "published"
@@ -280,9 +298,12 @@ class EveryClaimCounts:
 def said(errcode: int, *, msg_id: int | None = None, errmsg: str = "words of WeChat") -> CallResult:
     """Return WeChat's JSON reply as a fact."""
     return CallResult(
-        outcome=of_send(Endpoint.MASS_SEND, errcode, msg_id=msg_id), errcode=errcode, errmsg=errmsg,
-        msg_id=msg_id, http_status=200,
-    )  # fmt: skip
+        outcome=of_send(Endpoint.MASS_SEND, errcode, msg_id=msg_id),
+        errcode=errcode,
+        errmsg=errmsg,
+        msg_id=msg_id,
+        http_status=200,
+    )
 
 
 def ended(engine: Engine) -> str:
@@ -378,8 +399,12 @@ def counted(report: Report) -> dict[str, int]:
 def install(engine: Engine) -> None:
     """Insert the row that a migration makes."""
     row = {
-        "number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1, "notes": 0
-    }  # fmt: skip
+        "number": 1,
+        "id": "one",
+        "created_at": present(engine),
+        "oldest_compatible": 1,
+        "notes": 0,
+    }
     with engine.begin() as connection:
         connection.execute(insert(Installation).values(row))
 

@@ -98,10 +98,14 @@ def mail_server(folder: Path, scheme: str = "smtps") -> Iterator[MailServer]:
     if scheme == "smtp":
         tls = {"tls_context": context, "require_starttls": True, "auth_required": True}
     controller = Controller(
-        server, hostname=LOOPBACK, port=server.port, authenticator=_authenticate,
+        server,
+        hostname=LOOPBACK,
+        port=server.port,
+        authenticator=_authenticate,
         # The last refusal is the one that is told.
-        auth_exclude_mechanism=["LOGIN"], **tls
-    )  # fmt: skip
+        auth_exclude_mechanism=["LOGIN"],
+        **tls,
+    )
     controller.start()
     try:
         yield server
@@ -115,19 +119,24 @@ def _certificate(folder: Path) -> Path:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, LOOPBACK)])
     made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name)
-        .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     file = folder / "mail.pem"
     file.write_bytes(
         key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
         + made.public_bytes(serialization.Encoding.PEM)
-    )  # fmt: skip
+    )
     return file

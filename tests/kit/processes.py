@@ -55,13 +55,23 @@ class RunningProcess:
         if self._warm:
             _, _, module, *words = self.command
             forked = python_for(module).start(
-                module, words, streams=(stdin, output, output), folder=self._cwd,
-                environment=environment, session=True,
-            )  # fmt: skip
+                module,
+                words,
+                streams=(stdin, output, output),
+                folder=self._cwd,
+                environment=environment,
+                session=True,
+            )
         return forked or subprocess.Popen(
-            self.command, stdin=stdin, stdout=output, stderr=output, env=environment,
-            cwd=self._cwd, user=self._user, start_new_session=True,
-        )  # fmt: skip
+            self.command,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=self._cwd,
+            user=self._user,
+            start_new_session=True,
+        )
 
     def __enter__(self) -> Self:
         """Return the running process."""
@@ -147,9 +157,13 @@ class RunningProcess:
     def again(self) -> RunningProcess:
         """Start the same command anew, with the same environment, folder and log."""
         return RunningProcess(
-            self.command, log=self.log, env=self._env, cwd=self._cwd, user=self._user,
+            self.command,
+            log=self.log,
+            env=self._env,
+            cwd=self._cwd,
+            user=self._user,
             warm=self._warm,
-        )  # fmt: skip
+        )
 
     def freeze(self) -> None:
         """SIGSTOP to the whole group: nothing runs, every connection stays open."""

@@ -36,9 +36,11 @@ class Sender:
         timestamp, nonce = str(int(time.time()) if at is None else at), "486452656"
         token = SecretStr(self.token)
         signed = {
-            "signature": sign(token, timestamp, nonce), "timestamp": timestamp, "nonce": nonce,
+            "signature": sign(token, timestamp, nonce),
+            "timestamp": timestamp,
+            "nonce": nonce,
             "openid": OPENID,
-        }  # fmt: skip
+        }
         if self.aes_key is None:
             return signed
         signature = sign(token, timestamp, nonce, encrypted)
@@ -81,9 +83,13 @@ class Sender:
 def event(name: str, *, openid: str = OPENID, at: int = 1_764_200_000) -> dict[str, str | int]:
     """The fields of an event that a follower caused."""
     return {
-        "ToUserName": "gh_0123456789ab", "FromUserName": openid, "CreateTime": at,
-        "MsgType": "event", "Event": name, "EventKey": "",
-    }  # fmt: skip
+        "ToUserName": "gh_0123456789ab",
+        "FromUserName": openid,
+        "CreateTime": at,
+        "MsgType": "event",
+        "Event": name,
+        "EventKey": "",
+    }
 
 
 def text(
@@ -91,9 +97,13 @@ def text(
 ) -> dict[str, str | int]:
     """The fields of a message that a follower wrote."""
     return {
-        "ToUserName": "gh_0123456789ab", "FromUserName": openid, "CreateTime": at,
-        "MsgType": "text", "Content": content, "MsgId": number,
-    }  # fmt: skip
+        "ToUserName": "gh_0123456789ab",
+        "FromUserName": openid,
+        "CreateTime": at,
+        "MsgType": "text",
+        "Content": content,
+        "MsgId": number,
+    }
 
 
 def finished(msg_id: int, *, status: str = "send success", total: int = 2) -> dict[str, str | int]:

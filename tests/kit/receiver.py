@@ -99,9 +99,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
             posted = Posted(
-                path=self.path, body=self.rfile.read(length),
+                path=self.path,
+                body=self.rfile.read(length),
                 headers={name.lower(): value for name, value in self.headers.items()},
-            )  # fmt: skip
+            )
             receiver.posted.append(posted)
             receiver.before(posted)
             receiver.answers.wait(600)

@@ -134,8 +134,11 @@ class System:
         name = f"callback{len(self.processes)}"
         process = RunningProcess(
             python_module("entrypoints.cli.main", "callback", "--port", "0"),
-            log=self.folder / f"{name}.log", env=self.env, cwd=self.folder, warm=True,
-        )  # fmt: skip
+            log=self.folder / f"{name}.log",
+            env=self.env,
+            cwd=self.folder,
+            warm=True,
+        )
         self.processes.append(process)
         process.wait_for_line(CALLBACK_READY, timeout_s=30)
         return process.output.rsplit(CALLBACK_READY, 1)[1].split()[0]
@@ -152,8 +155,10 @@ class System:
         name = f"command{len(self.processes)}"
         process = RunningProcess(
             python_module("entrypoints.cli.main", *words),
-            log=self.folder / f"{name}.log", env=self.env, cwd=self.folder,
-        )  # fmt: skip
+            log=self.folder / f"{name}.log",
+            env=self.env,
+            cwd=self.folder,
+        )
         self.processes.append(process)
         return process
 
@@ -208,9 +213,11 @@ class System:
     ) -> subprocess.CompletedProcess[str]:
         """Run `broadcast …` and return what it printed; `status` None accepts every exit status."""
         ended = commands.run(
-            [str(word) for word in words], folder=self.folder,
-            environment={**os.environ, **self.env}, timeout_s=timeout_s,
-        )  # fmt: skip
+            [str(word) for word in words],
+            folder=self.folder,
+            environment={**os.environ, **self.env},
+            timeout_s=timeout_s,
+        )
         done = subprocess.CompletedProcess(
             ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
         )

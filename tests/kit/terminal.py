@@ -108,16 +108,24 @@ def _started(
             mode = "ab" if simple["to"] == ">>" else "wb"
             out = stack.enter_context((folder / simple["file"]).open(mode)).fileno()
         forked = simple and COMMANDS.start(
-            "entrypoints.cli.main", shlex.split(simple["words"], comments=True)[1:],
-            streams=(terminal, out, terminal), folder=folder, environment=environment, session=True,
-        )  # fmt: skip
+            "entrypoints.cli.main",
+            shlex.split(simple["words"], comments=True)[1:],
+            streams=(terminal, out, terminal),
+            folder=folder,
+            environment=environment,
+            session=True,
+        )
         # A terminal that the first process of a session opens is the one of the session.
         taking = f": < {os.ttyname(terminal)}; " if controls else ""
         return forked or subprocess.Popen(
-            ["sh", "-c", f"{taking}{line}"], stdin=terminal, stdout=terminal, stderr=terminal,
+            ["sh", "-c", f"{taking}{line}"],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
             cwd=folder,
-            env={**environment, "PATH": f"{BIN}:{os.environ['PATH']}"}, start_new_session=True,
-        )  # fmt: skip
+            env={**environment, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            start_new_session=True,
+        )
 
 
 def _read(terminal: int, *, until_s: float) -> Iterator[bytes | None]:

@@ -30,9 +30,17 @@ VARIABLE = "TESTS_START"
 #: What programs of ours read whenever they need it. Whatever else differs in an environment, an
 #: interpreter or a library may have read when it was started or imported.
 AT_RUN_TIME = (
-    "BROADCAST_", "CELERY_BROKER_URL", "COLUMNS", "DATABASE_URL", "LOGNAME", "NO_COLOR",
-    "REDIS_URL", "TERM", "WECHAT_", "PYTEST_",
-)  # fmt: skip
+    "BROADCAST_",
+    "CELERY_BROKER_URL",
+    "COLUMNS",
+    "DATABASE_URL",
+    "LOGNAME",
+    "NO_COLOR",
+    "REDIS_URL",
+    "TERM",
+    "WECHAT_",
+    "PYTEST_",
+)
 #: What our programs set themselves before they import much, so that a test which calls one of them
 #: in its own process sets it for all that this process starts.
 SET_BY_PROGRAMS = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
@@ -120,9 +128,12 @@ class WarmPython:
         ours, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as order:
             told = {
-                "module": module, "words": [os.fsdecode(word) for word in words],
-                "folder": str(folder), "environment": dict(environment), "session": session,
-            }  # fmt: skip
+                "module": module,
+                "words": [os.fsdecode(word) for word in words],
+                "folder": str(folder),
+                "environment": dict(environment),
+                "session": session,
+            }
             order.write(json.dumps(told).encode())
             order.seek(0)
             with self._guard:
@@ -148,11 +159,20 @@ class WarmPython:
         self._environment = {**os.environ, **SET_BY_PROGRAMS, "PYTHONPATH": str(_ROOT)}
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.kit.warm_server", str(theirs.fileno()),
-                 *self._packages],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=_ROOT,
-                env=self._environment, pass_fds=[theirs.fileno()], start_new_session=True,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.kit.warm_server",
+                    str(theirs.fileno()),
+                    *self._packages,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=_ROOT,
+                env=self._environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
         PIDS.add(process.pid)
         REAPER.watch(process.pid)
         atexit.register(self._close, process)

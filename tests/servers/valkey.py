@@ -43,9 +43,12 @@ class Valkey(Daemon):
     def client(self) -> redis.Redis:
         """A new client; use it in `with`, or close it."""
         return redis.Redis(
-            host=LOOPBACK, port=self.port, password=self.password,
-            socket_timeout=60, socket_connect_timeout=60,
-        )  # fmt: skip
+            host=LOOPBACK,
+            port=self.port,
+            password=self.password,
+            socket_timeout=60,
+            socket_connect_timeout=60,
+        )
 
     def flushall(self) -> None:
         """Empty it."""

@@ -104,8 +104,10 @@ def _different(
     elif old != new:
         if isinstance(old, list) and isinstance(new, list):
             # Of long lists what both have says nothing.
-            old, new = ([one for one in mine if one not in other]
-                        for mine, other in ((old, new), (new, old)))  # fmt: skip
+            old, new = (
+                [one for one in mine if one not in other]
+                for mine, other in ((old, new), (new, old))
+            )
         yield f"{': '.join(path)}: {_shown(old)} in {names[0]}, {_shown(new)} in {names[1]}"
 
 

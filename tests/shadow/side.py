@@ -68,9 +68,11 @@ class Side:
         self.database = database or f"sqlite:///{folder / 'broadcast.db'}"
         self._has_our_clock = self.database.startswith("sqlite")
         self.simulator = Simulator(
-            followers=FOLLOWERS, daily_limit=100_000, calls_per_minute=0,
+            followers=FOLLOWERS,
+            daily_limit=100_000,
+            calls_per_minute=0,
             switches={"keep_bodies": True, "job_delay_s": 0},
-        )  # fmt: skip
+        )
         self.valkey, self.receiver = Valkey(), Receiver()
         self.ids: dict[str, str] = {}
         self.openids: dict[str, list[str]] = {}
@@ -93,18 +95,25 @@ class Side:
             "PYTHONPATH": f"{self.version.folder}{os.pathsep}{Path(sitecustomize.__file__).parent}",
             sitecustomize.VARIABLE: str(self._shift),
             "DATABASE_URL": self.database,
-            "REDIS_URL": self.valkey.url, "BROADCAST_LANG": "en",
-            "WECHAT_APPID": account.appid, "WECHAT_APPSECRET": account.secret,
-            "WECHAT_API_BASE": self.simulator.url, "WECHAT_CALLS_PER_MINUTE": "0",
-            "WECHAT_CALLBACK_TOKEN": TOKEN, "WECHAT_UNSUBSCRIBE_WORDS": "退订",
+            "REDIS_URL": self.valkey.url,
+            "BROADCAST_LANG": "en",
+            "WECHAT_APPID": account.appid,
+            "WECHAT_APPSECRET": account.secret,
+            "WECHAT_API_BASE": self.simulator.url,
+            "WECHAT_CALLS_PER_MINUTE": "0",
+            "WECHAT_CALLBACK_TOKEN": TOKEN,
+            "WECHAT_UNSUBSCRIBE_WORDS": "退订",
             "WECHAT_NOTIFY_URL": self.receiver.url,
-            "BROADCAST_WEBHOOK_SECRETS": SECRET, "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8",
-            "BROADCAST_API_KEYS": KEY, "BROADCAST_BATCH_SIZE": str(BATCH_SIZE),
+            "BROADCAST_WEBHOOK_SECRETS": SECRET,
+            "BROADCAST_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "BROADCAST_API_KEYS": KEY,
+            "BROADCAST_BATCH_SIZE": str(BATCH_SIZE),
             # A minute is about a second. Doubts of one act must not stop the next one.
-            "BROADCAST_WAIT_SCALE": "0.02", "BROADCAST_PAUSE_AFTER_DOUBTS": "0",
+            "BROADCAST_WAIT_SCALE": "0.02",
+            "BROADCAST_PAUSE_AFTER_DOUBTS": "0",
             # However slow the machine is: what is to be late says so.
             "BROADCAST_LATE_BY": "24h",
-        }  # fmt: skip
+        }
         if not self._has_our_clock:
             del self.env[sitecustomize.VARIABLE]
         self.command("db", "upgrade")
@@ -134,9 +143,12 @@ class Side:
     def _start(self, name: str, command: Sequence[str], **settings: str) -> RunningProcess:
         log = self.folder / f"{next(self._numbers):02} {name}.log"
         process = RunningProcess(
-            command, log=log, env={**self.env, **settings}, cwd=self.folder,
+            command,
+            log=log,
+            env={**self.env, **settings},
+            cwd=self.folder,
             warm=self.version.is_warm,
-        )  # fmt: skip
+        )
         self.processes.append(process)
         return process
 

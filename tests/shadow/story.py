@@ -54,8 +54,11 @@ def submitted_in_every_way(side: Side) -> None:
     slips = {"openids": [*people, people[0], "nobody"]}
     for _ in range(2):
         side.submit("slips", slips)
-    side.submit("excluded", {"openids": [*side.people("excluded", 5), *side.openids["plain"][:4]]},
-                exclude=[f"broadcast:{plain}"])  # fmt: skip
+    side.submit(
+        "excluded",
+        {"openids": [*side.people("excluded", 5), *side.openids["plain"][:4]]},
+        exclude=[f"broadcast:{plain}"],
+    )
     awaited = side.submit("upload", {"upload": True})
     lines = "\n".join(side.people("upload", 9)).encode()
     answer = side.ask(
@@ -72,24 +75,30 @@ def submitted_in_every_way(side: Side) -> None:
 
 def answered_badly(side: Side) -> None:
     """Replies that are lost or garbled, or say that something is wrong."""
-    _each(side, {
-        "lost": {"kind": "drop", "when": "after"},
-        "never arrived": {"kind": "drop", "when": "before"},
-        "garbage": {"kind": "garbage", "when": "after"},
-        "-1": {"kind": "errcode", "errcode": -1, "when": "before"},
-        "45066": {"kind": "errcode", "errcode": 45066, "when": "before"},
-        "40001": {"kind": "invalidate_token"},
-    })  # fmt: skip
+    _each(
+        side,
+        {
+            "lost": {"kind": "drop", "when": "after"},
+            "never arrived": {"kind": "drop", "when": "before"},
+            "garbage": {"kind": "garbage", "when": "after"},
+            "-1": {"kind": "errcode", "errcode": -1, "when": "before"},
+            "45066": {"kind": "errcode", "errcode": 45066, "when": "before"},
+            "40001": {"kind": "invalidate_token"},
+        },
+    )
 
 
 def answered_badly_in_other_ways(side: Side) -> None:
     """The same once more, for who has more time."""
-    _each(side, {
-        "truncated": {"kind": "truncated", "when": "after"},
-        "html": {"kind": "html", "when": "before"},
-        "-1, sent": {"kind": "errcode", "errcode": -1, "when": "after"},
-        "split": {"kind": "errcode", "errcode": 40003, "when": "before"},
-    })  # fmt: skip
+    _each(
+        side,
+        {
+            "truncated": {"kind": "truncated", "when": "after"},
+            "html": {"kind": "html", "when": "before"},
+            "-1, sent": {"kind": "errcode", "errcode": -1, "when": "after"},
+            "split": {"kind": "errcode", "errcode": 40003, "when": "before"},
+        },
+    )
 
 
 def _each(side: Side, faults: Mapping[str, Mapping[str, Any]]) -> None:
@@ -187,16 +196,39 @@ def reviewed(side: Side) -> None:
 #: By the names that crash points are stored under, in the order of a worker's way. Those of the
 #: token are not among them: the API may fetch one before the worker does.
 POINTS = (
-    "sweep.marked", "sweep.woken", "plan.written", "plan.stored", "plan.opening", "plan.opened",
-    "lane.leased", "pace.taken", "claim.written", "claim.committed", "call.ended", "record.written",
-    "record.committed", "slice.ended", "task.ended",
-)  # fmt: skip
+    "sweep.marked",
+    "sweep.woken",
+    "plan.written",
+    "plan.stored",
+    "plan.opening",
+    "plan.opened",
+    "lane.leased",
+    "pace.taken",
+    "claim.written",
+    "claim.committed",
+    "call.ended",
+    "record.written",
+    "record.committed",
+    "slice.ended",
+    "task.ended",
+)
 #: Where it matters what became of the call.
 AROUND_A_CALL = frozenset(POINTS[POINTS.index("claim.written") : POINTS.index("slice.ended")])
 SHORT: Sequence[Callable[[Side], None]] = (
-    late_and_killed, steered, submitted_in_every_way, answered_badly, left_to_a_person, to_all,
-)  # fmt: skip
+    late_and_killed,
+    steered,
+    submitted_in_every_way,
+    answered_badly,
+    left_to_a_person,
+    to_all,
+)
 LONG: Sequence[Callable[[Side], None]] = (
-    late_and_killed, killed_everywhere, stopped_in_the_middle, steered, commands_killed, reviewed,
-    answered_badly_in_other_ways, *SHORT[2:],
-)  # fmt: skip
+    late_and_killed,
+    killed_everywhere,
+    stopped_in_the_middle,
+    steered,
+    commands_killed,
+    reviewed,
+    answered_badly_in_other_ways,
+    *SHORT[2:],
+)

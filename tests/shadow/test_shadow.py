@@ -60,14 +60,16 @@ def test_they_are_wherever_workers_and_commands_die(tmp_path: Path) -> None:
         ({"sets": {}}, 'sets: a: {"accepted": ["o1"]} in old, "nothing" in new'),
         ({"answers": {"pause a": 409}}, "answers: pause a: 200 in old, 409 in new"),
     ],
-)  # fmt: skip
+)
 def test_each_difference_is_told_with_the_name_of_the_broadcast(
     now: dict[str, Any], told: str
 ) -> None:
     old = Found(
-        people={"a": {"doubled": 0}}, clientmsgids={"a": {"k": ["o1"]}},
-        sets={"a": {"accepted": ["o1"]}}, answers={"pause a": 200},
-    )  # fmt: skip
+        people={"a": {"doubled": 0}},
+        clientmsgids={"a": {"k": ["o1"]}},
+        sets={"a": {"accepted": ["o1"]}},
+        answers={"pause a": 200},
+    )
 
     assert comparing.differences(old, old, names=("old", "new")) == []
     assert comparing.differences(old, replace(old, **now), names=("old", "new")) == [told]

@@ -167,14 +167,17 @@ NEXT_JOBS = "accounts/wx0000000000000001/next-jobs"
         ("faults", {"kind": "slow", "seconds": 1e18}, "seconds: "),
         ("accounts/wx0000000000000001", {"followers": 10**18}, "followers: "),
         ("accounts/wx0000000000000001", {"daily_limits": {"/x": 10**18}}, "daily_limits./x: "),
-        ("accounts/wx0000000000000001", {"callback": {"url": "http://a", "token": "its_token"}},
-         "callback.token: "),
+        (
+            "accounts/wx0000000000000001",
+            {"callback": {"url": "http://a", "token": "its_token"}},
+            "callback.token: ",
+        ),
         (NEXT_JOBS, {"count": 10**18}, "count: "),
         (NEXT_JOBS, {"delay_s": None, "errors": -1}, "errors: "),
         (EVENTS, {"event": None}, "event: "),
         (EVENTS, {"event": "CLICK", "fields": None}, "fields: "),
     ],
-)  # fmt: skip
+)
 def test_a_number_that_nobody_can_mean_is_refused_and_the_field_named(
     simulator: Simulator, path: str, order: dict[str, Any], field: str
 ) -> None:

@@ -30,8 +30,10 @@ def receiver(simulator: Simulator) -> Iterator[Receiver]:
 def to_all(wire: Wire, **filters: Any) -> int:
     """Send a text to everybody, or to a tag; return its msg_id."""
     body = {
-        "filter": filters or {"is_to_all": True}, "msgtype": "text", "text": {"content": "您好"},
-    }  # fmt: skip
+        "filter": filters or {"is_to_all": True},
+        "msgtype": "text",
+        "text": {"content": "您好"},
+    }
     return submitted(wire.post(MASS_SENDALL, body))
 
 
@@ -65,9 +67,10 @@ def test_without_a_yes_it_ends_and_nobody_got_it(
     wire: Wire, simulator: Simulator, receiver: Receiver, answer: str, end: str
 ) -> None:
     simulator.set_switches(
-        administrator_answer=answer, administrator_answers_after_s=60,
+        administrator_answer=answer,
+        administrator_answers_after_s=60,
         administrator_hides_job=True,
-    )  # fmt: skip
+    )
     msg_id = to_all(wire)
     assert wire.get(msg_id)["errcode"] == 40059
     simulator.shift_clock(60 if answer == "no" else HALF_AN_HOUR_S)

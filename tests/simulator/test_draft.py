@@ -42,8 +42,10 @@ def send(wire: Wire, simulator: Simulator, media_id: str, **fields: Any) -> dict
 
 def test_a_draft_is_kept_and_shown(wire: Wire, thumb: str) -> None:
     fields = {
-        "author": "运营", "content_source_url": "https://example.com/1", "need_open_comment": 1,
-    }  # fmt: skip
+        "author": "运营",
+        "content_source_url": "https://example.com/1",
+        "need_open_comment": 1,
+    }
     reply = add(wire, article(thumb, **fields), article(thumb, title="第二篇", digest="摘要"))
     assert set(reply) == {"media_id"}
     first, second = draft(wire, reply["media_id"])["news_item"]

@@ -34,8 +34,10 @@ def test_a_success_may_lack_its_msg_id(simulator: Simulator, wire: Wire) -> None
     reply = wire.send(simulator.openids(2), clientmsgid="one")
     (job,) = simulator.jobs()
     assert reply == {
-        "errcode": 0, "errmsg": "send job submission success", "msg_data_id": job["msg_data_id"],
-    }  # fmt: skip
+        "errcode": 0,
+        "errmsg": "send job submission success",
+        "msg_data_id": job["msg_data_id"],
+    }
     assert wire.send(simulator.openids(2), clientmsgid="one")["msg_id"] == job["msg_id"]
 
 

@@ -90,9 +90,13 @@ def test_a_temporary_file_dies_after_three_days(wire: Wire, simulator: Simulator
     image = uploaded(wire, "image", JPEG)
     simulator.shift_clock(3 * DAY_S - 60)
     later = wire.stable()["access_token"]
-    body = json.dumps({
-        "touser": simulator.openids(2), "msgtype": "image", "image": {"media_id": image},
-    })  # fmt: skip
+    body = json.dumps(
+        {
+            "touser": simulator.openids(2),
+            "msgtype": "image",
+            "image": {"media_id": image},
+        }
+    )
 
     def send() -> dict[str, Any]:
         query = {"access_token": later}

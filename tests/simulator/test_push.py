@@ -216,8 +216,12 @@ def test_pushes_can_be_lost_doubled_and_late(simulator: Simulator, wire: Wire) -
         arrived = sorted(int(one.fields["MsgID"]) for one in receiver.received)
     assert arrived == sorted([sent[1], sent[1], sent[2], sent[3]])
     assert [one["fault"] for one in pushes] == [
-        "push_lost", "push_twice", "push_twice", "push_late", None,
-    ]  # fmt: skip
+        "push_lost",
+        "push_twice",
+        "push_twice",
+        "push_late",
+        None,
+    ]
     assert [fault["fired"] for fault in simulator.faults()] == [1, 1, 1]
 
 

@@ -46,9 +46,10 @@ def _counted() -> Table:
     logging.basicConfig(handlers=[logging.NullHandler()])
     counter, found = Counter(), Table()
     with (
-        tempfile.TemporaryDirectory(prefix="statements-") as folder, Valkey() as valkey,
+        tempfile.TemporaryDirectory(prefix="statements-") as folder,
+        Valkey() as valkey,
         Simulator(followers=MANY) as simulator,
-    ):  # fmt: skip
+    ):
         for n, story in enumerate(STORIES):
             place = Path(folder) / str(n)
             place.mkdir()

@@ -29,9 +29,18 @@ WEBHOOKS = "WebhookDeliverer"
 _IN_TIME_S, _TOO_LATE_S = 600.0, -1.0
 
 __all__ = [
-    "BY_TIME", "WEBHOOKS", "Producer", "at_crash_points", "claims_are_too_old", "end_deliveries",
-    "new_worker", "pass_time", "run_command", "task", "told_to_end",
-]  # fmt: skip
+    "BY_TIME",
+    "WEBHOOKS",
+    "Producer",
+    "at_crash_points",
+    "claims_are_too_old",
+    "end_deliveries",
+    "new_worker",
+    "pass_time",
+    "run_command",
+    "task",
+    "told_to_end",
+]
 
 
 def task(name: str, *words: object, **named: object) -> None:

@@ -52,10 +52,14 @@ class Installation:
         self._numbers = itertools.count()
         self.url = f"sqlite:///{folder / 'broadcast.db'}"
         self.environment = {
-            "DATABASE_URL": self.url, "REDIS_URL": valkey.url, "BROADCAST_LANG": "en",
-            "WECHAT_APPID": simulator.account.appid, "WECHAT_APPSECRET": simulator.account.secret,
-            "WECHAT_API_BASE": simulator.url, "WECHAT_CALLS_PER_MINUTE": "0",
-        }  # fmt: skip
+            "DATABASE_URL": self.url,
+            "REDIS_URL": valkey.url,
+            "BROADCAST_LANG": "en",
+            "WECHAT_APPID": simulator.account.appid,
+            "WECHAT_APPSECRET": simulator.account.secret,
+            "WECHAT_API_BASE": simulator.url,
+            "WECHAT_CALLS_PER_MINUTE": "0",
+        }
         template.lay(folder / "broadcast.db")
 
     @contextlib.contextmanager
@@ -175,8 +179,9 @@ def _streams(folder: Path, number: int) -> Iterator[Any]:
         return f"{out.read_text('utf-8')}\0{err.read_text('utf-8')}"
 
     with (
-        out.open("w", encoding="utf-8") as stdout, err.open("w", encoding="utf-8") as stderr,
+        out.open("w", encoding="utf-8") as stdout,
+        err.open("w", encoding="utf-8") as stderr,
         Path(os.devnull).open(encoding="utf-8") as stdin,
         mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stderr),
-    ):  # fmt: skip
+    ):
         yield told

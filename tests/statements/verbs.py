@@ -121,9 +121,14 @@ def of_calls(here: Installation) -> None:
         here.task("broadcast.sweep", verb="broadcast.sweep, 1 batch in doubt since a day")
         _answered(here, sent, "refused", errcode=45002)
         here.command(
-            "resolve", sent, "--batch", "1", "--not-sent", "--yes",
+            "resolve",
+            sent,
+            "--batch",
+            "1",
+            "--not-sent",
+            "--yes",
             verb="broadcast resolve --not-sent",
-        )  # fmt: skip
+        )
         here.command("retry", sent, "--yes", verb="broadcast retry")
         here.command("cancel", sent)
         other = here.planned()
@@ -173,10 +178,11 @@ def _by_http(here: Installation, program: Program) -> None:
         )
     assert answer.ok, answer.text
     for method, path, name in (
-        ("GET", of, of), ("GET", f"{of}/{sent}", f"{of}/ID"),
+        ("GET", of, of),
+        ("GET", f"{of}/{sent}", f"{of}/ID"),
         ("POST", f"{of}/{sent}/pause", f"{of}/ID/pause"),
         ("POST", f"{of}/{sent}/cancel", f"{of}/ID/cancel"),
-    ):  # fmt: skip
+    ):
         with here.counted(f"{method} {name}"):
             answer = program.ask(method, path)
         assert answer.ok, answer.text
@@ -212,10 +218,12 @@ def of_webhooks(here: Installation) -> None:
     with (
         Receiver() as receiver,
         entered(
-            here, BROADCAST_WEBHOOK_SECRETS=SECRET, BROADCAST_WEBHOOK_NETWORKS="127.0.0.0/8",
+            here,
+            BROADCAST_WEBHOOK_SECRETS=SECRET,
+            BROADCAST_WEBHOOK_NETWORKS="127.0.0.0/8",
             WECHAT_NOTIFY_URL=receiver.url,
         ),
-    ):  # fmt: skip
+    ):
         lane = here.call(here.planned())
         last = lane.section("call.ended", "record.committed")
         here.table.note("record: accepted, the last, with a webhook", last)
@@ -228,5 +236,11 @@ def of_webhooks(here: Installation) -> None:
 
 #: In the order of the table; each has a ledger of its own.
 STORIES: tuple[Callable[[Installation], None], ...] = (
-    of_a_long_list, of_other_audiences, of_a_person, of_calls, of_programs, of_pushes, of_webhooks,
-)  # fmt: skip
+    of_a_long_list,
+    of_other_audiences,
+    of_a_person,
+    of_calls,
+    of_programs,
+    of_pushes,
+    of_webhooks,
+)

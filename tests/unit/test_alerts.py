@@ -69,13 +69,19 @@ NORMAL = [
     series("broadcast_broadcasts", f'{OF}, state="held"', "0"),
     series("broadcast_broadcasts", f'{OF}, state="paused"', "1"),
     series("broadcast_broadcasts", f'{OF}, state="scheduled"', "1"),
-    age("launches", "4", "scheduled"), items("launches", "0", "held"),
-    calls("accepted", "0", "1+1x80"), calls("stop_broadcast", "40007", "2"),
-    age("webhooks", "40"), items("webhooks", "0", "given_up"),
-    age("notices", "10"), items("notices", "0", "given_up"),
-    items("dead_letters", "0", "dead"), age("outbox", "2"),
-    age("pushes", "3"), items("pushes", "0", "set_aside"),
-]  # fmt: skip
+    age("launches", "4", "scheduled"),
+    items("launches", "0", "held"),
+    calls("accepted", "0", "1+1x80"),
+    calls("stop_broadcast", "40007", "2"),
+    age("webhooks", "40"),
+    items("webhooks", "0", "given_up"),
+    age("notices", "10"),
+    items("notices", "0", "given_up"),
+    items("dead_letters", "0", "dead"),
+    age("outbox", "2"),
+    age("pushes", "3"),
+    items("pushes", "0", "set_aside"),
+]
 #: By alert, what is otherwise in that hour; of a rule with an `or` each side for itself.
 FAULTS: dict[str, list[list[dict[str, str]]]] = {
     "BroadcastScrapeDown": [[series("up", value="0")]],
@@ -135,11 +141,14 @@ def one(planted: list[dict[str, str]], fires: str | None) -> dict[str, Any]:
         "name": fires or "a normal hour",
         "interval": "1m",
         "input_series": [each for each in NORMAL if each["series"] not in instead] + planted,
-        "promql_expr_test": [{
-            "expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
-            "eval_time": f"{LENGTH}m", "exp_samples": firing,
-        }],
-    }  # fmt: skip
+        "promql_expr_test": [
+            {
+                "expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
+                "eval_time": f"{LENGTH}m",
+                "exp_samples": firing,
+            }
+        ],
+    }
 
 
 def test_each_alert_has_a_test_of_each_of_its_sides() -> None:
@@ -156,9 +165,15 @@ def test_each_alert_fires_on_its_own_fault_and_none_in_a_normal_hour(tmp_path: P
     faults = [(name, planted) for name, sides in FAULTS.items() for planted in sides]
     tests = [one([], None), *(one(planted, name) for name, planted in faults)]
     file = tmp_path / "tests.yml"
-    file.write_text(json.dumps({
-        "rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests,
-    }))  # fmt: skip
+    file.write_text(
+        json.dumps(
+            {
+                "rule_files": [str(RULES)],
+                "evaluation_interval": "1m",
+                "tests": tests,
+            }
+        )
+    )
 
     done = subprocess.run(
         [promtool, "test", "rules", file], capture_output=True, text=True, check=False

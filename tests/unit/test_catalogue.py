@@ -43,13 +43,35 @@ ENDING = re.compile(r"[._][a-z_]+\Z")
 CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 #: What is called with the id of a text and its facts.
 ASKING = {
-    "Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail", "confirm", "decline",
-}  # fmt: skip
+    "Message",
+    "texts",
+    "in_words",
+    "_texts",
+    "say",
+    "note",
+    "warn",
+    "fail",
+    "confirm",
+    "decline",
+}
 #: What a person writes, not reads; and what followers read.
 READ = {
-    "用户标识", "订阅", "，", "今天", "明天", "后天", "昨天", "前天", "年月日", ":：", "－",
-    "一二三四五六日", "周", "月", "日",
-}  # fmt: skip
+    "用户标识",
+    "订阅",
+    "，",
+    "今天",
+    "明天",
+    "后天",
+    "昨天",
+    "前天",
+    "年月日",
+    ":：",
+    "－",
+    "一二三四五六日",
+    "周",
+    "月",
+    "日",
+}
 
 
 @cache
@@ -175,10 +197,12 @@ def test_english_is_english_and_chinese_is_chinese() -> None:
     """A few proper names aside, a text is in its own language."""
     wrong = [i for i, t in catalogue("en").items() if len(CJK.findall(t)) > len(t) / 3]
     latin = [
-        i for i, t in catalogue("zh").items()
-        if not CJK.search(t) and t == catalogue("en")[i]
+        i
+        for i, t in catalogue("zh").items()
+        if not CJK.search(t)
+        and t == catalogue("en")[i]
         and re.search(r"[a-z]{4}.*[a-z]{4}", re.sub(r"{.*?}", "", t))
-    ]  # fmt: skip
+    ]
 
     assert wrong == []
     assert [i for i in latin if not i.startswith(("accounts.", "check.subject.token"))] == []

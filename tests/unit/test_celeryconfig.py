@@ -21,8 +21,11 @@ def test_the_queue_of_other_programs_is_declared_as_celery_would_declare_it_for_
     assert set(queues) == {names.QUEUE, names.ENQUEUE}
     mine = queues[names.ENQUEUE]
     assert (mine.exchange.name, mine.exchange.type, mine.routing_key, mine.durable) == (
-        names.ENQUEUE, "direct", names.ENQUEUE, True,
-    )  # fmt: skip
+        names.ENQUEUE,
+        "direct",
+        names.ENQUEUE,
+        True,
+    )
 
 
 def test_every_wake_of_beat_expires_but_not_where_two_clocks_differ_by_an_hour() -> None:

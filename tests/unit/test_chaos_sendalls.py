@@ -28,10 +28,14 @@ def found(batches: Sequence[Leaf], jobs: Sequence[Job]) -> list[str]:
 @pytest.mark.parametrize(
     ("state", "jobs"),
     [
-        (B.ACCEPTED, [TAKEN]), (B.FINISHED, [TAKEN]), (B.REFUSED, []), (B.CANCELLED, []),
-        (B.IN_DOUBT, []), (B.IN_DOUBT, [TAKEN]),
+        (B.ACCEPTED, [TAKEN]),
+        (B.FINISHED, [TAKEN]),
+        (B.REFUSED, []),
+        (B.CANCELLED, []),
+        (B.IN_DOUBT, []),
+        (B.IN_DOUBT, [TAKEN]),
     ],
-)  # fmt: skip
+)
 def test_send_that_says_what_happened_is_right(state: BatchState, jobs: Sequence[Job]) -> None:
     assert found([call(state)], jobs) == []
 

@@ -26,10 +26,12 @@ def found(
 @pytest.mark.parametrize(
     ("state", "got"),
     [
-        (B.ACCEPTED, {"a": 1, "b": 1}), (B.FINISHED, {"a": 1, "b": 1}), (B.REFUSED, {}),
+        (B.ACCEPTED, {"a": 1, "b": 1}),
+        (B.FINISHED, {"a": 1, "b": 1}),
+        (B.REFUSED, {}),
         (B.CANCELLED, {}),
     ],
-)  # fmt: skip
+)
 def test_batch_that_says_what_happened_is_right(state: BatchState, got: dict[str, int]) -> None:
     assert found([leaf(state, "a", "b")], got) == []
 
@@ -72,8 +74,10 @@ def test_stranger_who_got_something_is_found() -> None:
 def test_follower_in_two_batches_is_found() -> None:
     batches = [leaf(B.ACCEPTED, "a", "b"), leaf(B.CANCELLED, "b", n=2)]
     told = found(batches, {"a": 1, "b": 1})
-    assert told == ["SENT, BUT CALLED cancelled (cancelled)",
-                    "in two batches, or of nobody's audience"]  # fmt: skip
+    assert told == [
+        "SENT, BUT CALLED cancelled (cancelled)",
+        "in two batches, or of nobody's audience",
+    ]
 
 
 def test_follower_in_no_batch_is_found() -> None:

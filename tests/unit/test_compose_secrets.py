@@ -132,8 +132,11 @@ def test_the_compose_file_with_monitoring_can_be_read(
 
     done = subprocess.run(
         [docker, "compose", "--profile", "observability", "config", "--format", "json"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     services = json.loads(done.stdout)["services"]
@@ -159,9 +162,11 @@ def test_prometheus_can_read_its_file(tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text(text.replace("/run/secrets/metrics_key", str(tmp_path / "key")))
 
     done = subprocess.run(
-        [promtool, "check", "config", tmp_path / "p.yml"], capture_output=True, text=True,
+        [promtool, "check", "config", tmp_path / "p.yml"],
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -234,12 +239,15 @@ def test_a_trial_without_its_profile_is_told_which_line_lacks_it(
 @pytest.mark.parametrize(
     "line",
     [
-        "COMPOSE_PROFILES=api,simulator", 'COMPOSE_PROFILES="api,simulator"',
-        "COMPOSE_PROFILES=api, simulator", "COMPOSE_PROFILES=api,simulator # x",
-        "export COMPOSE_PROFILES='simulator' # x", " COMPOSE_PROFILES = simulator ",
+        "COMPOSE_PROFILES=api,simulator",
+        'COMPOSE_PROFILES="api,simulator"',
+        "COMPOSE_PROFILES=api, simulator",
+        "COMPOSE_PROFILES=api,simulator # x",
+        "export COMPOSE_PROFILES='simulator' # x",
+        " COMPOSE_PROFILES = simulator ",
         "COMPOSE_PROFILES=api\nCOMPOSE_PROFILES=simulator",
     ],
-)  # fmt: skip
+)
 def test_a_line_of_profiles_is_read_as_compose_reads_it(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,9 +289,14 @@ def test_what_it_cannot_make_is_told_in_one_line(
     code = f"from pathlib import Path; from tools import compose_secrets as c; c.main({place})"
 
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False, env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **env},
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **env},
+    )
 
     assert done.returncode == 1
     assert says in done.stderr

@@ -24,9 +24,8 @@ ONE_PAGE = {
     "wechat-api.md",  # what WeChat's own pages say
 }
 TWINS = sorted(
-    page.name for page in DOCS.glob("*.md")
-    if ".zh." not in page.name and page.name not in ONE_PAGE
-)  # fmt: skip
+    page.name for page in DOCS.glob("*.md") if ".zh." not in page.name and page.name not in ONE_PAGE
+)
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md")], key=lambda page: page.relative_to(ROOT).as_posix()
 )
@@ -224,9 +223,13 @@ def test_a_chinese_page_leads_to_chinese_pages(page: Path) -> None:
     own = page.name.replace(".zh.", ".")
     linked = {link.partition("#")[0] for link in LINK.findall(prose(page))}
     english = [
-        link for link in linked
-        if link.endswith(".md") and not link.startswith(ELSEWHERE) and Path(link).name != own
-        and (page.parent / link).with_suffix(".zh.md").exists() and ".zh." not in link
-    ]  # fmt: skip
+        link
+        for link in linked
+        if link.endswith(".md")
+        and not link.startswith(ELSEWHERE)
+        and Path(link).name != own
+        and (page.parent / link).with_suffix(".zh.md").exists()
+        and ".zh." not in link
+    ]
 
     assert english == []

@@ -22,6 +22,6 @@ from broadcast.errors import AudienceError, BroadcastError, InputError, RequestE
         (RequestError("error.request.no_object", field=""), None),
         (InputError("error.broadcast.unknown", id="x"), None),
     ],
-)  # fmt: skip
+)
 def test_an_error_names_its_field(error: BroadcastError, field: str | None) -> None:
     assert error.field == field

@@ -19,10 +19,20 @@ def _changes_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "login", ["ops:short", "ops:", "ops", "ops:ops-2026-broadcast", "user:password",
-              "a:Gk2-uvW3x.Lq,admin:admin", "",
-              "a:Gk2-uvW3x.Lq,", ",a:Gk2-uvW3x.Lq", ":Gk2-uvW3x.Lq"],
-)  # fmt: skip
+    "login",
+    [
+        "ops:short",
+        "ops:",
+        "ops",
+        "ops:ops-2026-broadcast",
+        "user:password",
+        "a:Gk2-uvW3x.Lq,admin:admin",
+        "",
+        "a:Gk2-uvW3x.Lq,",
+        ",a:Gk2-uvW3x.Lq",
+        ":Gk2-uvW3x.Lq",
+    ],
+)
 def test_a_password_that_is_guessed_ends_the_start_in_one_line(
     login: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,9 +61,13 @@ def test_an_option_without_a_login_ends_the_start_in_one_line(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("FLOWER_READ_ONLY", "maybe"), ("FLOWER_PORT", "abc"), ("FLOWER_INSPECT_TIMEOUT", "soon"),
-     ("FLOWER_PURGE_OFFLINE_WORKERS", "1d")],
-)  # fmt: skip
+    [
+        ("FLOWER_READ_ONLY", "maybe"),
+        ("FLOWER_PORT", "abc"),
+        ("FLOWER_INSPECT_TIMEOUT", "soon"),
+        ("FLOWER_PURGE_OFFLINE_WORKERS", "1d"),
+    ],
+)
 def test_a_wrong_value_ends_the_start_in_one_line(
     name: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,10 +37,29 @@ PACKAGES = (*packages.PACKAGES, "migrations")
 
 #: No function and no class is called so: the name does not say what it does or is.
 RETIRED_NAMES = {
-    "again", "became", "ending", "given", "heard", "judged", "know", "known", "let_go_on", "look",
-    "looks", "mine", "of", "passing", "place", "said", "take", "there", "together", "told", "weigh",
+    "again",
+    "became",
+    "ending",
+    "given",
+    "heard",
+    "judged",
+    "know",
+    "known",
+    "let_go_on",
+    "look",
+    "looks",
+    "mine",
+    "of",
+    "passing",
+    "place",
+    "said",
+    "take",
+    "there",
+    "together",
+    "told",
+    "weigh",
     "wish",
-}  # fmt: skip
+}
 #: No name has these words: the field's own nouns and verbs say more.
 RETIRED_IN_NAMES = {"anew", "buried", "bury", "flip", "heed", "meet", "shelf", "told"}
 

@@ -47,10 +47,15 @@ def test_a_line_names_its_event_its_reason_and_what_it_is_about(lines: Any) -> N
     assert first.pop("time").endswith("Z")
     assert "cannot be reached" in first.pop("message")
     assert first == {
-        "level": "warning", "logger": "worker.delivery.lane", "event": "account_calls_wait",
-        "reason": "error.database.away", "request": "r-1", "account": "main",
-        "broadcast": "20261201-abc", "batch": 3,
-    }  # fmt: skip
+        "level": "warning",
+        "logger": "worker.delivery.lane",
+        "event": "account_calls_wait",
+        "reason": "error.database.away",
+        "request": "r-1",
+        "account": "main",
+        "broadcast": "20261201-abc",
+        "batch": 3,
+    }
     assert second.keys() == {"time", "level", "logger", "event", "message"}
 
 

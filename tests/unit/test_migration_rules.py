@@ -42,9 +42,10 @@ def test_a_word_is_stored_from_a_contract_revision_on() -> None:
     """Workers of the release before would meet a word of which they do not know what it means."""
     sources = revisions()
     contracts = {
-        number for number, one in enumerate(schema.REVISIONS, start=1)
+        number
+        for number, one in enumerate(schema.REVISIONS, start=1)
         if one == FIRST or kind_of(sources[one]) == CONTRACTS
-    }  # fmt: skip
+    }
     with WORDS.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
 
@@ -65,29 +66,42 @@ def test_made_up_revisions_keep_the_rules(source: str) -> None:
         ('op.drop_column("bc_batches", "n")', "does no drop_column"),
         ('op.alter_column("bc_batches", "n", type_=sa.Text())', "does no alter_column"),
         ('op.rename_table("bc_batches", "bc_calls")', "does no rename_table"),
-        ('op.execute("UPDATE bc_batches SET state = \'new\'")', "does no execute"),
+        ("op.execute(\"UPDATE bc_batches SET state = 'new'\")", "does no execute"),
         ('op.add_column("bc_batches", sa.Column("x", sa.Text(), nullable=False))', "is nullable"),
         ('op.add_column("bc_batches", sa.Column("x", sa.Text()))', "is nullable"),
         ('op.create_index("x", "bc_batches", ["n"], unique=True)', "what is not unique"),
         ('op.create_unique_constraint("x", "bc_batches", ["n"])', "does no create_unique"),
-        ('with op.batch_alter_table("bc_batches") as batch:\n        batch.drop_column("n")',
-         "does no drop_column"),
-        ('with op.batch_alter_table("bc_batches") as b:\n        b.drop_column("n")',
-         "does no drop_column"),
+        (
+            'with op.batch_alter_table("bc_batches") as batch:\n        batch.drop_column("n")',
+            "does no drop_column",
+        ),
+        (
+            'with op.batch_alter_table("bc_batches") as b:\n        b.drop_column("n")',
+            "does no drop_column",
+        ),
         ('op.add_column("t", sa.Column("x", sa.ForeignKey("t.id"), nullable=True))', "constraint"),
         ('op.add_column("t", sa.Column("x", sa.Integer(), CHECK, nullable=True))', "constraint"),
         ('op.add_column("t", sa.Column("x", sa.Text(), nullable=True, unique=True))', "constraint"),
-        ('op.add_column("t", sa.Column("x", sa.Boolean(create_constraint=True), nullable=True))',
-         "constraint"),
-        ('op.add_column("t", sa.Column("x", sa.Enum("a", create_constraint=True), nullable=True))',
-         "constraint"),
-        ('op.add_column("t", sa.Column("x", sa.Text(), primary_key=True, server_default=""))',
-         "constraint"),
+        (
+            'op.add_column("t", sa.Column("x", sa.Boolean(create_constraint=True), nullable=True))',
+            "constraint",
+        ),
+        (
+            (
+                'op.add_column("t", sa.Column("x", '
+                'sa.Enum("a", create_constraint=True), nullable=True))'
+            ),
+            "constraint",
+        ),
+        (
+            'op.add_column("t", sa.Column("x", sa.Text(), primary_key=True, server_default=""))',
+            "constraint",
+        ),
         ("op.get_bind()", "does no get_bind"),
         ('do = op.create_table\n    do("bc_new")', "by its own name"),
         ('getattr(op, "drop_" + "table")("bc_batches")', "by its own name"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_addition_is_reported(statement: str, problem: str) -> None:
     [found] = problems(expand(statement))
 
@@ -101,9 +115,11 @@ def expand(statement: str) -> str:
 
 
 def test_what_would_keep_half_a_revision_is_reported() -> None:
-    found = problems(expand(
-        'with op.get_context().autocommit_block():\n        op.create_index("x", "t", ["n"])'
-    ))  # fmt: skip
+    found = problems(
+        expand(
+            'with op.get_context().autocommit_block():\n        op.create_index("x", "t", ["n"])'
+        )
+    )
 
     assert [one.partition(" does no ")[2] for one in found] == [
         "autocommit_block: it keeps half a revision where the rest fails",
@@ -147,8 +163,12 @@ def test_what_is_done_by_a_call_further_on_is_reported() -> None:
 
     assert found(HELPER) == ["drop_table"]
     assert set(found(CALLED_FURTHER_ON)) >= {
-        "get_bind", "exec_driver_sql", "execute", "connection", "drop_column",
-    }  # fmt: skip
+        "get_bind",
+        "exec_driver_sql",
+        "execute",
+        "connection",
+        "drop_column",
+    }
 
 
 @pytest.mark.parametrize(

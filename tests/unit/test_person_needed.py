@@ -19,8 +19,15 @@ def call(
     n: int, then: Verdict = Verdict.ACCEPT, code: int | None = 0, **more: Any
 ) -> dict[str, Any]:
     outcome = more.pop("outcome", "accepted")
-    return {"broadcast": "20261201-zur3yc", "batch": n, "of": 1200, "then": then.value,
-            "outcome": outcome, "errcode": code, **more}  # fmt: skip
+    return {
+        "broadcast": "20261201-zur3yc",
+        "batch": n,
+        "of": 1200,
+        "then": then.value,
+        "outcome": outcome,
+        "errcode": code,
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -77,10 +84,12 @@ def test_the_last_number_is_no_smaller_than_that_of_a_half_made_meanwhile() -> N
 
 def test_a_request_is_outlined_without_its_openids_and_its_text() -> None:
     body = {
-        "key": f"welcome-{OPENID}", "account": "default", "bad": OPENID,
+        "key": f"welcome-{OPENID}",
+        "account": "default",
+        "bad": OPENID,
         "content": {"msgtype": "text", "text": {"content": "您好"}},
         "audience": {"openids": [OPENID] * 3},
-    }  # fmt: skip
+    }
 
     said = "{'key': 'welcome-(OpenID)', 'account': 'default', 'audience.openids': 3}"
     assert messages.outline(body) == said
@@ -95,17 +104,27 @@ SAY = Texts("zh")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("第 1 批：\n    broadcast resolve a --sent\n    broadcast resolve a --not-sent",
-         "第 1 批 → broadcast resolve a --sent 或 → broadcast resolve a --not-sent"),
-        ("继续，或取消：\n    broadcast resume a\n    broadcast cancel a",
-         "继续，或取消 → broadcast resume a 或 → broadcast cancel a"),
-        ("请：\n    broadcast recipients a > rest.txt\n    broadcast send --openids rest.txt",
-         "请 → broadcast recipients a > rest.txt → broadcast send --openids rest.txt"),
-        ("请取消：\n    broadcast cancel a\n之后继续：\n    broadcast resume a",
-         "请取消 → broadcast cancel a · 之后继续 → broadcast resume a"),
-        ("Judge: · Resume it:\n    broadcast resume a\n(or wait).",
-         "Judge · Resume it → broadcast resume a · (or wait)."),
+        (
+            "第 1 批：\n    broadcast resolve a --sent\n    broadcast resolve a --not-sent",
+            "第 1 批 → broadcast resolve a --sent 或 → broadcast resolve a --not-sent",
+        ),
+        (
+            "继续，或取消：\n    broadcast resume a\n    broadcast cancel a",
+            "继续，或取消 → broadcast resume a 或 → broadcast cancel a",
+        ),
+        (
+            "请：\n    broadcast recipients a > rest.txt\n    broadcast send --openids rest.txt",
+            "请 → broadcast recipients a > rest.txt → broadcast send --openids rest.txt",
+        ),
+        (
+            "请取消：\n    broadcast cancel a\n之后继续：\n    broadcast resume a",
+            "请取消 → broadcast cancel a · 之后继续 → broadcast resume a",
+        ),
+        (
+            "Judge: · Resume it:\n    broadcast resume a\n(or wait).",
+            "Judge · Resume it → broadcast resume a · (or wait).",
+        ),
     ],
-)  # fmt: skip
+)
 def test_of_two_commands_a_row_says_whether_both_are_to_be_given(text: str, said: str) -> None:
     assert person_needed._one_line(text, SAY) == said

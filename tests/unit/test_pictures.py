@@ -22,9 +22,18 @@ from tools.pictures import (
 
 NAMES = [f"{name}.{lang}.svg" for lang in LANGUAGES for name in pictures(lang)]
 ATTRIBUTES = {
-    "viewBox", "width", "height", "font-family", "font-size", "font-weight", "fill", "rx", "x", "y",
+    "viewBox",
+    "width",
+    "height",
+    "font-family",
+    "font-size",
+    "font-weight",
+    "fill",
+    "rx",
+    "x",
+    "y",
     "textLength",
-}  # fmt: skip
+}
 X = re.compile(r'<text x="([\d.]+)" y="(\d+)"[^>]*>([^<]+)<')
 
 
@@ -93,13 +102,17 @@ def test_colours_are_drawn_and_the_text_is_escaped() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("Created: Fri 2026-11-27 18:03 Beijing time (9 s ago), by ops",
-         "Created: Sat 2026-11-28 09:59 Beijing time (12 s ago),\r\n  by ops"),
-        ("提交：2026-11-27 周五 18:04（北京时间，9 秒前），操作者 ops",
-         "提交：2026-11-28 周六 09:04（北京时间，12 秒前），操作\r\n  者 ops"),
+        (
+            "Created: Fri 2026-11-27 18:03 Beijing time (9 s ago), by ops",
+            "Created: Sat 2026-11-28 09:59 Beijing time (12 s ago),\r\n  by ops",
+        ),
+        (
+            "提交：2026-11-27 周五 18:04（北京时间，9 秒前），操作者 ops",
+            "提交：2026-11-28 周六 09:04（北京时间，12 秒前），操作\r\n  者 ops",
+        ),
         ("Server http://127.0.0.1:34705, 42 ms", "Server http://127.0.0.1:4001, 7 ms"),
     ],
-)  # fmt: skip
+)
 def test_a_later_run_of_the_same_program_says_the_same(one: str, other: str) -> None:
     assert said(drawn(one.encode())) == said(drawn(other.encode()))
     assert said(drawn(one.encode())) != said(drawn(f"{other} now".encode()))

@@ -36,14 +36,24 @@ CHANGES = [
     ("a = or_(x, y)", "name", {"a = (and_(x, y))"}),
     ("f(x, y=z)", "keyword", {"(f(x))"}),
     ("a = Value(x=1)", "keyword", set()),
-    ("a = select(T).where(x, y)", "clause", {
-        "a = (select(T).where(x))", "a = (select(T).where(y))",
-    }),
-    ("a = select(T).where(x).limit(1)", "clause", {
-        "a = (select(T)).limit(1)", "a = (select(T).where(x))",
-    }),
+    (
+        "a = select(T).where(x, y)",
+        "clause",
+        {
+            "a = (select(T).where(x))",
+            "a = (select(T).where(y))",
+        },
+    ),
+    (
+        "a = select(T).where(x).limit(1)",
+        "clause",
+        {
+            "a = (select(T)).limit(1)",
+            "a = (select(T).where(x))",
+        },
+    ),
     ("a = T.n.desc()", "clause", {"a = (T.n)"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "kind", "made"), CHANGES)

@@ -91,9 +91,13 @@ def test_the_image_is_built_of_every_folder_of_the_code_and_of_nothing_else() ->
     let_in = re.findall(r"^!([\w./]+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
 
     assert {*let_in} == {
-        *INSTALLED, "pyproject.toml", "README.md", "LICENSE", "tools/image_bytecode.py",
+        *INSTALLED,
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "tools/image_bytecode.py",
         *(f"requirements/{name}.txt" for name in ("production", "app", "build")),
-    }  # fmt: skip
+    }
 
 
 def _imported() -> set[str]:

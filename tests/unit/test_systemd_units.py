@@ -54,7 +54,9 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
 
     done = subprocess.run(
         ["systemd-analyze", "verify", *map(str, tmp_path.glob("*.service"))],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (done.returncode, done.stderr) == (0, "")

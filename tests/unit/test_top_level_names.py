@@ -34,8 +34,12 @@ def test_a_process_imports_every_name_from_this_checkout(tmp_path: Path) -> None
     """The processes of a test run these files, and not a copy that was installed elsewhere."""
     done = subprocess.run(
         [sys.executable, "-c", WHERE, *sorted(NAMES)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
     places = [Path(line) for line in done.stdout.splitlines()]
 
     assert len(places) == len(NAMES)

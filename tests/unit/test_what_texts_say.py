@@ -13,10 +13,15 @@ CONTINUES = {"en": ("ontinues automatically", "The same command"), "zh": ("自�
 #: Parts of other texts; what only a newer release can open; and doubts, whose commands follow each
 #: with its batch.
 WITHOUT_COMMAND = {
-    "blocker.at_once", "blocker.account_newer_release", "blocker.newer_release",
-    "blocker.in_doubt", "blocker.in_doubt_one", "blocker.scheduled_off", "blocker.scheduled_paused",
+    "blocker.at_once",
+    "blocker.account_newer_release",
+    "blocker.newer_release",
+    "blocker.in_doubt",
+    "blocker.in_doubt_one",
+    "blocker.scheduled_off",
+    "blocker.scheduled_paused",
     "blocker.paused_for_content_in_part",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -26,9 +31,10 @@ def test_whatever_keeps_a_broadcast_waiting_names_the_command_or_continues_autom
     blockers = {i: t for i, t in catalogue(lang).items() if i.startswith("blocker.")}
 
     without = {
-        i for i, t in blockers.items()
+        i
+        for i, t in blockers.items()
         if "\n    broadcast " not in t and not any(words in t for words in CONTINUES[lang])
-    }  # fmt: skip
+    }
     assert len(blockers) > 20
     assert without == WITHOUT_COMMAND
 
@@ -51,8 +57,10 @@ def test_an_error_is_one_line_of_two_statements_or_more(lang: str) -> None:
 
     assert [i for i, t in errors.items() if "\n" in t] == []
     bare = [
-        i for i, t in errors.items()
+        i
+        for i, t in errors.items()
         if len(re.findall(r"[^.;:?。；：？，]{3,}(?:[.;:?，] ?|[。；：？，]|$)", t)) < 2
-        and not i.startswith("error.settings.") and "{" not in t[:1]
-    ]  # fmt: skip
+        and not i.startswith("error.settings.")
+        and "{" not in t[:1]
+    ]
     assert bare == []

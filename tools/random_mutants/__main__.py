@@ -106,9 +106,11 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=60, help="of processors, for the tests of one mutant"
     )
     parser.add_argument(
-        "--patience", type=float, default=1,
+        "--patience",
+        type=float,
+        default=1,
         help="so many seconds of the clock for each of these: more than 1 on a busy machine",
-    )  # fmt: skip
+    )
     parser.add_argument("--only", nargs="+", metavar="FILE[:LINE]", help="of those drawn")
     parser.add_argument("--show", action="store_true", help="the mutants drawn; run none")
     parser.add_argument("--results", type=Path, help="add what became of each, a line of JSON")

@@ -27,9 +27,11 @@ class Measure:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._coverage = coverage.Coverage(
-            data_file=str(folder / "lines"), data_suffix=True, config_file=False,
+            data_file=str(folder / "lines"),
+            data_suffix=True,
+            config_file=False,
             source_dirs=os.environ[PACKAGES].split(),
-        )  # fmt: skip
+        )
         self._seconds: dict[str, float] = defaultdict(float)
         self._passed: dict[str, bool] = {}
         self._coverage.start()

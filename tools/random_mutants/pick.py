@@ -106,13 +106,17 @@ def _mutant(
     last = site.end_lineno or site.lineno
     new = ast.unparse(ast.fix_missing_locations(change.new))
     return Mutant(
-        file=file, kind=change.kind, place=place, told=change.told, lines=(site.lineno, last),
+        file=file,
+        kind=change.kind,
+        place=place,
+        told=change.told,
+        lines=(site.lineno, last),
         span=(
             starts[site.lineno - 1] + site.col_offset,
             starts[last - 1] + (site.end_col_offset or 0),
         ),
         new=f"({new})" if isinstance(site, ast.expr) else new,
-    )  # fmt: skip
+    )
 
 
 def _one(draw: random.Random, root: Path, mutants: list[Mutant]) -> list[Mutant]:

@@ -29,17 +29,33 @@ from tools.random_mutants import measuring
 TESTS = (
     ("tests/integration/models",),
     (
-        "tests/unit/http", "tests/unit/audience", "tests/unit/cli", "tests/unit/rules",
-        "tests/unit/views", "tests/unit/producer", "tests/unit/wechat",
-        "tests/integration/producer", "tests/integration/worker",
+        "tests/unit/http",
+        "tests/unit/audience",
+        "tests/unit/cli",
+        "tests/unit/rules",
+        "tests/unit/views",
+        "tests/unit/producer",
+        "tests/unit/wechat",
+        "tests/integration/producer",
+        "tests/integration/worker",
     ),
-)  # fmt: skip
+)
 #: For the map and the trials: tests keep their order, each database its share, and a plugin that
 #: takes seconds to import stays away.
 PYTEST = (
-    sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider",
-    "-p", "no:schemathesis", "-p", "no:tests.servers.shares",
-)  # fmt: skip
+    sys.executable,
+    "-m",
+    "pytest",
+    "-q",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:schemathesis",
+    "-p",
+    "no:tests.servers.shares",
+)
 Lines = tuple[int, int]
 
 
@@ -136,11 +152,13 @@ def take(root: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     environment = {
-        **os.environ, "PYTHONPATH": str(root), measuring.FOLDER: str(folder),
+        **os.environ,
+        "PYTHONPATH": str(root),
+        measuring.FOLDER: str(folder),
         measuring.PACKAGES: " ".join(OURS),
         # The other way to trace forgets a line that it has seen once, whichever test it was.
         "COVERAGE_CORE": "ctrace",
-    }  # fmt: skip
+    }
     runs = [
         subprocess.Popen([*PYTEST, "-p", measuring.__name__, *some], cwd=root, env=environment)
         for some in TESTS

@@ -23,11 +23,18 @@ def line(one: Outcome) -> str:
 def row(one: Outcome) -> dict[str, Any]:
     """Return a trial as values for JSON."""
     return {
-        "where": one.mutant.where, "kind": one.mutant.kind, "change": one.mutant.told,
-        "new": one.mutant.new, "killer": one.killer, "said": one.said, "at_the_limit": one.cut,
-        "ran": one.ran, "of": one.of, "cpu_s": round(one.cpu_s, 1),
+        "where": one.mutant.where,
+        "kind": one.mutant.kind,
+        "change": one.mutant.told,
+        "new": one.mutant.new,
+        "killer": one.killer,
+        "said": one.said,
+        "at_the_limit": one.cut,
+        "ran": one.ran,
+        "of": one.of,
+        "cpu_s": round(one.cpu_s, 1),
         "clock_s": round(one.clock_s, 1),
-    }  # fmt: skip
+    }
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

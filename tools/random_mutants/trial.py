@@ -28,9 +28,11 @@ from tools.random_mutants.reach import PYTEST, TESTS
 FIRST_FILES = 8
 #: For lines that no test of the map reaches: processes that send, and what they leave behind.
 FALLBACK = (
-    "tests/acceptance/test_delivery.py", "tests/acceptance/test_controls.py",
-    "tests/acceptance/test_results.py", "tests/acceptance/test_audit.py",
-)  # fmt: skip
+    "tests/acceptance/test_delivery.py",
+    "tests/acceptance/test_controls.py",
+    "tests/acceptance/test_results.py",
+    "tests/acceptance/test_audit.py",
+)
 LOOK_S = 0.1
 END_S = 20
 #: A module that is imported for so long never ends.
@@ -110,10 +112,15 @@ class Server:
         log = copy.with_suffix(".log").open("ab")
         self._copy = copy
         self._process = subprocess.Popen(
-            [*PYTEST, "-s", "-p", "no:xdist", "-p", serving.__name__, *files], cwd=copy,
+            [*PYTEST, "-s", "-p", "no:xdist", "-p", serving.__name__, *files],
+            cwd=copy,
             env={**os.environ, "PYTHONPATH": str(copy), serving.ANSWERS: str(answering)},
-            stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[answering], text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[answering],
+            text=True,
+        )
         os.close(answering)
         log.close()
         self._answers = os.fdopen(answers)
@@ -142,16 +149,24 @@ class Server:
         return self._answers.readline() == "ready\n"
 
     def run(
-        self, file: str, function: tuple[str, int] | None, tests: Sequence[str], *, spent: Spent,
+        self,
+        file: str,
+        function: tuple[str, int] | None,
+        tests: Sequence[str],
+        *,
+        spent: Spent,
         maxfail: int = 1,
-    ) -> tuple[list[str], int | None]:  # fmt: skip
+    ) -> tuple[list[str], int | None]:
         """Run tests in a fork; return what each said and the status, None at the limit."""
         ran = self._copy.with_suffix(".ran")
         ran.write_text("", "utf-8")
         order = {
-            "file": str(self._copy / file), "function": function, "tests": list(tests),
-            "ran": str(ran), "maxfail": maxfail,
-        }  # fmt: skip
+            "file": str(self._copy / file),
+            "function": function,
+            "tests": list(tests),
+            "ran": str(ran),
+            "maxfail": maxfail,
+        }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -187,11 +202,15 @@ class Bench:
         if not failed and status:
             failed = [f"no test: pytest ended with {status}"]
         return Outcome(
-            mutant=trial.mutant, killer=failed[0] if failed else "", cut=status is None,
+            mutant=trial.mutant,
+            killer=failed[0] if failed else "",
+            cut=status is None,
             said=next((line.strip() for line in lines if line.startswith(" ")), ""),
-            ran=sum(not line.startswith(" ") for line in lines), of=len(trial.tests),
-            cpu_s=spent.cpu_s, clock_s=spent.clock_s,
-        )  # fmt: skip
+            ran=sum(not line.startswith(" ") for line in lines),
+            of=len(trial.tests),
+            cpu_s=spent.cpu_s,
+            clock_s=spent.clock_s,
+        )
 
     def failing(self, tests: Sequence[str]) -> set[str]:
         """Run tests without a mutant; return those that fail."""
@@ -229,8 +248,11 @@ def copy(root: Path, to: Path) -> None:
     """Copy the files of a checkout, those too that are not committed yet."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - git is what made this checkout
-        cwd=root, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (root / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)

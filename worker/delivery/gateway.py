@@ -134,7 +134,7 @@ class WeChatGateway:
     def tagged(self, tag_id: int) -> Sequence[bytes]:
         """Return the packed OpenIDs of all who have a tag, sorted, or why WeChat gave none."""
         # numpy, which only a plan with tags needs.
-        from broadcast.wechat_account import tags  # noqa: PLC0415
+        from broadcast.wechat_account import tags
 
         return list(tags.members(self._client, tag_id))
 

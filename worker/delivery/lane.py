@@ -124,8 +124,9 @@ def _release(lane: LaneContext, lease: KeptLease) -> None:
     except OutOfReachError as error:
         log.warning(
             "account %s: the lane's lease was not given back, it expires within seconds: %s",
-            lane.account.name, error,
-        )  # fmt: skip
+            lane.account.name,
+            error,
+        )
 
 
 def _has_work(lane: LaneContext, lease: KeptLease) -> bool:
@@ -252,8 +253,10 @@ class _Drive:
         if message.problem is not None:
             log.error(
                 "broadcast %s: batch %s cannot be called, the broadcast is held: %s",
-                work.broadcast_id, work.n, message.problem,
-            )  # fmt: skip
+                work.broadcast_id,
+                work.n,
+                message.problem,
+            )
             obstacles.hold_unmade_call(lane.engine, work, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
@@ -304,8 +307,10 @@ class _Drive:
             # takes this long is faulty, and a quick repeat does not help it.
             log.warning(
                 "broadcast %s: batch %s was not called within %g s of its claim, called again",
-                work.broadcast_id, work.n, CALL_WITHIN_S,
-            )  # fmt: skip
+                work.broadcast_id,
+                work.n,
+                CALL_WITHIN_S,
+            )
             self._record(claim.attempt_id, fact, of=of)
             self._sleep(AWAY_PAUSE_S)
             return
@@ -315,8 +320,11 @@ class _Drive:
         with log_facts.about(attempt=claim.number, errcode=fact.errcode, rid=fact.rid):
             log.info(
                 "broadcast %s: batch %s, call %s: %s",
-                work.broadcast_id, work.n, claim.number, fact.outcome.value,
-            )  # fmt: skip
+                work.broadcast_id,
+                work.n,
+                claim.number,
+                fact.outcome.value,
+            )
         if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
             self._lane.apply_no_answer(kept)
 
@@ -377,8 +385,12 @@ class _Drive:
                     log.critical(
                         "attempt %s: result %s lost (errcode %s, msg_id %s), its batch counts as "
                         "possibly sent: %s",
-                        attempt_id, fact.outcome, fact.errcode, fact.msg_id, error,
-                    )  # fmt: skip
+                        attempt_id,
+                        fact.outcome,
+                        fact.errcode,
+                        fact.msg_id,
+                        error,
+                    )
                     raise
                 log.warning("attempt %s: result not stored yet, tried again: %s", attempt_id, error)
                 time.sleep(pause_s)
@@ -392,8 +404,13 @@ class _Drive:
         metrics.count_call(self._lane.account.name, fact)
         self._done.lines.append(
             {
-                "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
-                "outcome": fact.outcome.value, "errcode": fact.errcode, "ms": fact.elapsed_ms,
-                "then": decision.verdict.value, "of": self._content_of(work).last_n,
+                "broadcast": work.broadcast_id,
+                "batch": work.n,
+                "attempt": number,
+                "outcome": fact.outcome.value,
+                "errcode": fact.errcode,
+                "ms": fact.elapsed_ms,
+                "then": decision.verdict.value,
+                "of": self._content_of(work).last_n,
             }
-        )  # fmt: skip
+        )

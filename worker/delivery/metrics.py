@@ -16,18 +16,23 @@ REGISTRY: Final = CollectorRegistry()
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60)
 
 CALLS: Final = Counter(
-    "broadcast_worker_calls", "Calls by how they ended", ["account", "outcome", "errcode"],
+    "broadcast_worker_calls",
+    "Calls by how they ended",
+    ["account", "outcome", "errcode"],
     registry=REGISTRY,
-)  # fmt: skip
+)
 CALL_SECONDS: Final = Histogram(
-    "broadcast_worker_call_seconds", "From the first byte of a call to WeChat's last",
-    registry=REGISTRY, buckets=_SECONDS,
-)  # fmt: skip
+    "broadcast_worker_call_seconds",
+    "From the first byte of a call to WeChat's last",
+    registry=REGISTRY,
+    buckets=_SECONDS,
+)
 LANE_WAIT_SECONDS: Final = Histogram(
     "broadcast_worker_lane_wait_seconds",
     "From the end of a call, or the beginning of a slice, to the claim of the next call",
-    registry=REGISTRY, buckets=_SECONDS,
-)  # fmt: skip
+    registry=REGISTRY,
+    buckets=_SECONDS,
+)
 
 
 def count_call(account: str, fact: CallResult) -> None:

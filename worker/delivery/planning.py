@@ -94,8 +94,9 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
         # before an operator acts: the plan goes on unproved, and 45009 will show it.
         log.warning(
             "broadcast %s: planned without proof that today's calls suffice: %s",
-            broadcast.id, answer.errmsg,
-        )  # fmt: skip
+            broadcast.id,
+            answer.errmsg,
+        )
     quota = answer if isinstance(answer, Quota) else None
     proof = plans.open_for_calls(
         lane.engine,
@@ -155,8 +156,8 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     if broadcast.path is SendPath.SENDALL:
         return not _hold_if_suppressed(lane, broadcast, selection)
     # numpy costs 15 MB and 0.1 s, which only a process that leaves people out should pay.
-    from models.ledger.followers import followers  # noqa: PLC0415
-    from models.ledger.plan import removals  # noqa: PLC0415
+    from models.ledger.followers import followers
+    from models.ledger.plan import removals
 
     if waited_for := removals.unplanned(lane.engine, selection):
         _put_off_behind_others(lane, broadcast, selection, others=waited_for)
@@ -191,7 +192,7 @@ def _put_off_behind_others(
 
     Where one of those is not planned now, the broadcast is held.
     """
-    from models.ledger.plan import removals  # noqa: PLC0415 - numpy
+    from models.ledger.plan import removals
 
     stuck = [one for one in others if plans.to_plan(lane.engine, one) is None]
     still = set(removals.unplanned(lane.engine, selection))
@@ -234,7 +235,7 @@ def _subtract(
     lane: LaneContext, broadcast: ToPlan, selection: Selection, *, tags: dict[int, Iterable[bytes]]
 ) -> bool:
     # numpy, which few plans need
-    from models.ledger.plan import removals, subtract  # noqa: PLC0415
+    from models.ledger.plan import removals, subtract
 
     files = sum(one.kind is Excluded.FILE for one in selection.exclude)
     given = removals.CallerLists(
@@ -252,14 +253,19 @@ def _subtract(
         lane.engine, broadcast.account, selection, given=given, left_since=_left_since(broadcast)
     )
     return subtract.subtract(
-        lane.engine, broadcast, lane.account, removals=out, source=source,
-        sample=selection.sample, erased=erased,
-    )  # fmt: skip
+        lane.engine,
+        broadcast,
+        lane.account,
+        removals=out,
+        source=source,
+        sample=selection.sample,
+        erased=erased,
+    )
 
 
 def _stored(lane: LaneContext, broadcast: ToPlan, name: str) -> Iterable[bytes]:
-    from broadcast.sorted_openids import packed  # noqa: PLC0415 - as above
-    from models.ledger.plan import subtract  # noqa: PLC0415
-    from models.ledger.plan.removals import Rereadable  # noqa: PLC0415
+    from broadcast.sorted_openids import packed
+    from models.ledger.plan import subtract
+    from models.ledger.plan.removals import Rereadable
 
     return Rereadable(lambda: map(packed, subtract.listed(lane.engine, broadcast.id, name)))

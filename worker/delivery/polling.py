@@ -57,7 +57,10 @@ def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     if answer.scope is Scope.PATH:
         recorded_ends.record_unanswered(lane.engine, batch, answer, waits=lane.tuning.waits)
     log.warning(
-        "account %s: results are asked for later: %s %s %s", lane.account.name, answer.outcome,
-        answer.errcode or "", answer.errmsg or "",
-    )  # fmt: skip
+        "account %s: results are asked for later: %s %s %s",
+        lane.account.name,
+        answer.outcome,
+        answer.errcode or "",
+        answer.errmsg or "",
+    )
     return _Silence()

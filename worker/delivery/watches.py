@@ -126,8 +126,10 @@ class AudienceWatch:
         if retries.mark_refused_again(lane.engine, work):
             log.warning(
                 "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
-                work.broadcast_id, work.n, found[work.batch_id],
-            )  # fmt: skip
+                work.broadcast_id,
+                work.n,
+                found[work.batch_id],
+            )
         return True
 
     def _hold_if_suppressed(self, work: Work) -> bool:
@@ -146,8 +148,8 @@ class AudienceWatch:
     def _remove_late_opt_outs(self, broadcast_id: str, wanted: str) -> bool:
         """Remove opt-outs and unsubscribers; return whether that was done to the end."""
         # numpy, which only a process that takes people out should load.
-        from models.ledger.followers.followers import ListGoneError  # noqa: PLC0415
-        from models.ledger.plan import late_opt_outs  # noqa: PLC0415
+        from models.ledger.followers.followers import ListGoneError
+        from models.ledger.plan import late_opt_outs
 
         try:
             taken = late_opt_outs.remove(
@@ -214,9 +216,11 @@ def read_first(lane: LaneContext) -> int:
         drafts.read_first(lane.engine, one.broadcast_id, look)
         if isinstance(look, NoAnswer):
             log.warning(
-                "account %s: the draft of broadcast %s is read later: %s", lane.account.name,
-                one.broadcast_id, look.errmsg,
-            )  # fmt: skip
+                "account %s: the draft of broadcast %s is read later: %s",
+                lane.account.name,
+                one.broadcast_id,
+                look.errmsg,
+            )
             break
     return len(some)
 
@@ -325,6 +329,9 @@ class MediaWatch:
 
 def _file(kept: KeptFile) -> LocalFile:
     return LocalFile(
-        path=Path(kept.name), kind=kept.kind, permanent=kept.permanent, format=kept.format,
+        path=Path(kept.name),
+        kind=kept.kind,
+        permanent=kept.permanent,
+        format=kept.format,
         data=kept.data,
-    )  # fmt: skip
+    )

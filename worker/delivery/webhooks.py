@@ -85,15 +85,22 @@ class WebhookDeliverer(Crew[ReservedEvent]):
             log.info("webhook %s: delivered, try %d", taken.event_id, taken.tries)
             return
         state = boxes_webhooks.mark_failed(
-            self._engine, taken, outcome.problem, http_status=outcome.http_status,
-            waits=self._waits, is_final=outcome.is_final,
-        )  # fmt: skip
+            self._engine,
+            taken,
+            outcome.problem,
+            http_status=outcome.http_status,
+            waits=self._waits,
+            is_final=outcome.is_final,
+        )
         if state is WebhookState.GIVEN_UP:
             log.error(
                 "webhook %s: given up after %d tries (%s); when the receiver is fixed: "
                 "broadcast webhooks retry %s",
-                taken.event_id, taken.tries, outcome.problem, taken.event_id,
-            )  # fmt: skip
+                taken.event_id,
+                taken.tries,
+                outcome.problem,
+                taken.event_id,
+            )
         else:
             log.warning("webhook %s: tried again later: %s", taken.event_id, outcome.problem)
 

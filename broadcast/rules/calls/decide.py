@@ -149,14 +149,18 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     last = history[-1]
     if last.outcome in _NO_USE_TO_REPEAT:
         return Decision(
-            verdict=Verdict.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=policy.scope(last),
+            verdict=Verdict.DOUBT,
+            reason=Reason.REFUSED_AFTER_UNKNOWN,
+            scope=policy.scope(last),
             errcode=last.errcode,
-        )  # fmt: skip
+        )
     if last.outcome is Outcome.TOKEN and tokens_are_refused(history):
         return Decision(
-            verdict=Verdict.DOUBT, reason=Reason.REFUSED_AFTER_UNKNOWN, scope=Scope.ACCOUNT,
+            verdict=Verdict.DOUBT,
+            reason=Reason.REFUSED_AFTER_UNKNOWN,
+            scope=Scope.ACCOUNT,
             errcode=last.errcode,
-        )  # fmt: skip
+        )
     counted = [a for a in doubtful if a.errcode != SAME_KEY_RUNNING]
     if len(counted) > UNKNOWN_TRIES:
         return Decision(verdict=Verdict.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
@@ -165,19 +169,30 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     if at >= window_end(history, policy.waits):
         # What forbids the repeat may forbid the lane's other calls until then, too.
         return Decision(
-            verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED, scope=scope, not_before=at,
+            verdict=Verdict.DOUBT,
+            reason=Reason.WINDOW_CLOSED,
+            scope=scope,
+            not_before=at,
             lane_reason=reason,
-        )  # fmt: skip
+        )
     return Decision(
-        verdict=Verdict.REPEAT_UNKNOWN, reason=reason, not_before=at, scope=scope,
+        verdict=Verdict.REPEAT_UNKNOWN,
+        reason=reason,
+        not_before=at,
+        scope=scope,
         errcode=last.errcode,
-    )  # fmt: skip
+    )
 
 
 #: After an unknown attempt these replies say that a repeat cannot answer either.
-_NO_USE_TO_REPEAT = frozenset({
-    Outcome.STOP_ACCOUNT, Outcome.STOP_BROADCAST, Outcome.QUOTA_MONTH, Outcome.BAD_RECIPIENTS,
-})  # fmt: skip
+_NO_USE_TO_REPEAT = frozenset(
+    {
+        Outcome.STOP_ACCOUNT,
+        Outcome.STOP_BROADCAST,
+        Outcome.QUOTA_MONTH,
+        Outcome.BAD_RECIPIENTS,
+    }
+)
 
 
 def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
@@ -203,9 +218,11 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     match last.outcome:
         case Outcome.STOP_BROADCAST:
             return Decision(
-                verdict=Verdict.REFUSE, reason=Reason.CONTENT_REFUSED, scope=policy.scope(last),
+                verdict=Verdict.REFUSE,
+                reason=Reason.CONTENT_REFUSED,
+                scope=policy.scope(last),
                 errcode=last.errcode,
-            )  # fmt: skip
+            )
         case Outcome.BAD_RECIPIENTS:
             return _by_refused_recipients(history, policy)
         case Outcome.QUOTA_MONTH:
@@ -216,9 +233,12 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
             return _stop_without_refusing(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
     at, reason = policy.waits.after(history, now)
     return Decision(
-        verdict=Verdict.REPEAT, reason=reason, not_before=at, scope=policy.scope(last),
+        verdict=Verdict.REPEAT,
+        reason=reason,
+        not_before=at,
+        scope=policy.scope(last),
         errcode=last.errcode,
-    )  # fmt: skip
+    )
 
 
 def _stop_without_refusing(reason: Reason, scope: Scope, last: Attempt) -> Decision:
@@ -292,9 +312,11 @@ def conclude(
 def _policy(standing: Standing, tuning: Tuning) -> Policy:
     splits_left = tuning.split_depth - standing.depth
     return Policy(
-        waits=tuning.waits, splits_left=splits_left, size=standing.size or 0,
+        waits=tuning.waits,
+        splits_left=splits_left,
+        size=standing.size or 0,
         endpoint=standing.endpoint,
-    )  # fmt: skip
+    )
 
 
 #: They count as not sent, and nothing is asked about them any more.

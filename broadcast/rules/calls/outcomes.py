@@ -62,10 +62,20 @@ BEGINS_NOTHING = frozenset({O.NOT_CALLED, O.WAIT})
 
 #: How a call failed before the first byte of its request left
 #: (``broadcast.wechat.call_errors.TransportKind``).
-UNSENT = frozenset({
-    "dns", "refused", "unreachable", "connect_timeout", "tls", "proxy", "pool_exhausted", "closed",
-    "too_late", "unbuildable",
-})  # fmt: skip
+UNSENT = frozenset(
+    {
+        "dns",
+        "refused",
+        "unreachable",
+        "connect_timeout",
+        "tls",
+        "proxy",
+        "pool_exhausted",
+        "closed",
+        "too_late",
+        "unbuildable",
+    }
+)
 
 #: What WeChat says to a machine whose address is not on the account's whitelist (61004: to one that
 #: may not call). Another machine of the fleet may be on it.
@@ -154,9 +164,13 @@ _OF_ONE_PERSON = frozenset({40132, 45059})
 
 
 _BY_NAME: Final = {
-    "shared": _shared, "to_a_list_of_wechats": _to_a_list_of_wechats, "question": _question,
-    "token": _token, "by_hand": _by_hand, "to_persons": _to_persons,
-}  # fmt: skip
+    "shared": _shared,
+    "to_a_list_of_wechats": _to_a_list_of_wechats,
+    "question": _question,
+    "token": _token,
+    "by_hand": _by_hand,
+    "to_persons": _to_persons,
+}
 _ENDPOINTS: Final = rows(__file__, "endpoints.csv")
 _READINGS: Final = {Endpoint(row["endpoint"]): _BY_NAME[row["reading"]] for row in _ENDPOINTS}
 #: Of the calls whose errcodes are read here, by their paths.

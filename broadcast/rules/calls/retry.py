@@ -28,10 +28,15 @@ RetryVerdict = StrEnum(
 
 
 #: States of the batches that a retry has something to say about.
-LEFT_OVER = frozenset({
-    BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN, BatchState.IN_DOUBT,
-    BatchState.REFUSED,
-})  # fmt: skip
+LEFT_OVER = frozenset(
+    {
+        BatchState.PLANNED,
+        BatchState.CALLING,
+        BatchState.UNKNOWN,
+        BatchState.IN_DOUBT,
+        BatchState.REFUSED,
+    }
+)
 
 
 #: No refusal of WeChat's: what put a batch there may pass.

@@ -123,7 +123,13 @@ class Launch:
     def to_come(cls, campaign: Campaign, due: datetime, *, key: str) -> Self:
         """Return a launch that is not stored yet. Raises InputError."""
         return cls(
-            id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due,
-            state=LaunchState.BEGUN, version=campaign.version, key=key, decided_at=due,
+            id=0,
+            campaign_id=campaign.id,
+            account=campaign.plan.account,
+            due_at=due,
+            state=LaunchState.BEGUN,
+            version=campaign.version,
+            key=key,
+            decided_at=due,
             template=campaign.plan.rendered(due),
-        )  # fmt: skip
+        )

@@ -211,6 +211,8 @@ def moment_in(local: datetime, zone: str) -> datetime:
     problem = "skipped" if earlier < later else "twice"
     offsets = [zoned.isoformat(), zoned.replace(fold=1).isoformat()]
     raise InputError(
-        f"error.campaign.time_{problem}", time=f"{local:%Y-%m-%d %H:%M}", zone=zone,
+        f"error.campaign.time_{problem}",
+        time=f"{local:%Y-%m-%d %H:%M}",
+        zone=zone,
         offsets=offsets,
-    )  # fmt: skip
+    )

@@ -74,9 +74,13 @@ def send(name: str, template: Template, *, at: datetime, planned: bool = False) 
     exclude = template.request.get("exclude", ())
     tags = [text.partition(":")[2] for text in exclude if text[:4] == "tag:"]
     return Send(
-        at=at, name=name, whom=whom(template), to_all=template.to_all, planned=planned,
+        at=at,
+        name=name,
+        whom=whom(template),
+        to_all=template.to_all,
+        planned=planned,
         without=frozenset(map(with_tag, tags)),
-    )  # fmt: skip
+    )
 
 
 def planned(name: str, plan: CampaignPlan, now: datetime) -> Iterator[Send]:
@@ -108,11 +112,12 @@ def beside(kind: AccountKind, one: Send, sends: Iterable[Send]) -> Iterator[Mess
     if kind is not AccountKind.SUBSCRIPTION:
         return
     today = [
-        each for each in sends
+        each
+        for each in sends
         if each.planned
         and day.start(each.at) == day.start(one.at)
         and (each.name, each.at) != (one.name, one.at)
-    ]  # fmt: skip
+    ]
     for each in sorted(today, key=lambda each: each.at)[:1]:
         name = "before" if each.at <= one.at else "after"
         most = ALLOWANCES[kind].most

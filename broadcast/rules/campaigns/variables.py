@@ -24,11 +24,16 @@ def values(due: datetime, zone: str) -> Mapping[str, str]:
     """Return the value of each variable at a due time (aware)."""
     local = due.astimezone(due_times.zone_here(zone))
     return {
-        "date": f"{local:%Y-%m-%d}", "date_zh": f"{local.month}月{local.day}日",
-        "year": f"{local.year}", "month": f"{local.month}", "day": f"{local.day}",
-        "time": f"{local:%H:%M}", "week": f"{local.isocalendar().week}",
-        "weekday": f"周{_WEEKDAYS[local.weekday()]}", "weekday_en": f"{local:%A}",
-    }  # fmt: skip
+        "date": f"{local:%Y-%m-%d}",
+        "date_zh": f"{local.month}月{local.day}日",
+        "year": f"{local.year}",
+        "month": f"{local.month}",
+        "day": f"{local.day}",
+        "time": f"{local:%H:%M}",
+        "week": f"{local.isocalendar().week}",
+        "weekday": f"周{_WEEKDAYS[local.weekday()]}",
+        "weekday_en": f"{local:%A}",
+    }
 
 
 def rendered(text: str, known: Mapping[str, str]) -> str:
@@ -58,5 +63,6 @@ def _unknown(name: str, known: Mapping[str, str]) -> InputError:
     shown = [f"{{{one}}}" for one in near or known]
     return InputError(
         "error.campaign.variable_near" if near else "error.campaign.variable",
-        name=quoted(name if name.strip() else f"{{{name}}}", _SHOWN), known=", ".join(shown),
-    )  # fmt: skip
+        name=quoted(name if name.strip() else f"{{{name}}}", _SHOWN),
+        known=", ".join(shown),
+    )

@@ -139,10 +139,19 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]
 def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
     by_hand = traits_of(gate.kind).by_person
     return Blocker(
-        cause=cause, command=command, reason=gate.reason, errcode=gate.errcode, errmsg=gate.errmsg,
-        since=gate.closed_at, until=gate.opens_at(), who=gate.closed_by if by_hand else None,
-        why=gate.why, count=gate.count, broadcasts=gate.broadcasts, path=gate.path,
-    )  # fmt: skip
+        cause=cause,
+        command=command,
+        reason=gate.reason,
+        errcode=gate.errcode,
+        errmsg=gate.errmsg,
+        since=gate.closed_at,
+        until=gate.opens_at(),
+        who=gate.closed_by if by_hand else None,
+        why=gate.why,
+        count=gate.count,
+        broadcasts=gate.broadcasts,
+        path=gate.path,
+    )
 
 
 def _own(report: Report) -> Iterator[Blocker]:
@@ -185,9 +194,11 @@ def _timed(report: Report, gate: Gate) -> Iterator[Blocker]:
     at = gate.until or gate.closed_at
     if gate.is_closed(report.now):
         yield Blocker(
-            cause=traits_of(gate.kind).cause, command=f"broadcast cancel {report.id}",
-            since=gate.closed_at, until=at,
-        )  # fmt: skip
+            cause=traits_of(gate.kind).cause,
+            command=f"broadcast cancel {report.id}",
+            since=gate.closed_at,
+            until=at,
+        )
     elif (
         gate.kind is GateKind.SCHEDULE
         and report.phase is Phase.PLANNING
@@ -248,9 +259,12 @@ def _batches_wait(report: Report) -> Iterator[Blocker]:
     first = min(planned, key=lambda line: line.not_before or report.now, default=None)
     if first is not None and first.not_before is not None and first.not_before > report.now:
         yield Blocker(
-            cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {report.id}",
-            reason=first.reason, until=first.not_before, batch=first.n,
-        )  # fmt: skip
+            cause=Cause.ACCOUNT_WAITS,
+            command=f"broadcast watch {report.id}",
+            reason=first.reason,
+            until=first.not_before,
+            batch=first.n,
+        )
 
 
 def _behind(report: Report) -> Iterator[Blocker]:
@@ -261,10 +275,13 @@ def _behind(report: Report) -> Iterator[Blocker]:
         own = ahead.doubt.broadcast_id == report.id
         verb = "watch" if own else "pause"
         yield Blocker(
-            cause=Cause.UNKNOWN_FIRST, command=f"broadcast {verb} {ahead.doubt.broadcast_id}",
-            reason=ahead.doubt.reason, until=ahead.doubt.until,
-            broadcasts=(ahead.doubt.broadcast_id,), batch=ahead.doubt.n,
-        )  # fmt: skip
+            cause=Cause.UNKNOWN_FIRST,
+            command=f"broadcast {verb} {ahead.doubt.broadcast_id}",
+            reason=ahead.doubt.reason,
+            until=ahead.doubt.until,
+            broadcasts=(ahead.doubt.broadcast_id,),
+            batch=ahead.doubt.n,
+        )
     named = ahead.doubt.broadcast_id if ahead.doubt else None
     others = tuple(one for one in ahead.broadcasts if one != named)
     if others:
@@ -277,9 +294,11 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
     for line in report.batch_list:
         if line.state is BatchState.CALLING:
             yield Blocker(
-                cause=Cause.LEFT_BEHIND, command=START, broadcasts=(report.id,),
+                cause=Cause.LEFT_BEHIND,
+                command=START,
+                broadcasts=(report.id,),
                 batch=line.n,
-            )  # fmt: skip
+            )
 
 
 def _silent_since(report: Report) -> datetime | None:

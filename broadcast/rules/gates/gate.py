@@ -140,9 +140,13 @@ def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> dat
 
 
 #: Another plan would come to the same, before a person has acted.
-_HELD_UNPLANNED = frozenset({
-    Reason.REQUEST_NOT_MADE, Reason.TAG_UNANSWERED, Reason.SUPPRESSION_LIST,
-})  # fmt: skip
+_HELD_UNPLANNED = frozenset(
+    {
+        Reason.REQUEST_NOT_MADE,
+        Reason.TAG_UNANSWERED,
+        Reason.SUPPRESSION_LIST,
+    }
+)
 
 
 def _forbids_planning(gate: Gate) -> bool:
@@ -249,10 +253,14 @@ def _due(
     # An interface that this release does not know may be a newer one's to call: as for states.
     return allowed_at(
         Situation(
-            phase=one.phase, path=one.path, gates=[*gates, *one.gates], lane_waits_until=lane,
-            batch_waits_until=batch if batch > ALWAYS else None, is_repeat=is_repeat,
+            phase=one.phase,
+            path=one.path,
+            gates=[*gates, *one.gates],
+            lane_waits_until=lane,
+            batch_waits_until=batch if batch > ALWAYS else None,
+            is_repeat=is_repeat,
         )
-    )  # fmt: skip
+    )
 
 
 _CALLED_NEXT = (BatchState.PLANNED, BatchState.UNKNOWN)
@@ -332,9 +340,13 @@ class Traits:
 
 
 _WORDS: Final[Mapping[str, Any]] = {
-    "about": str, "own": Opener, "of_account": Opener, "shown": BroadcastState, "cause": Cause,
+    "about": str,
+    "own": Opener,
+    "of_account": Opener,
+    "shown": BroadcastState,
+    "cause": Cause,
     "account_cause": Cause,
-}  # fmt: skip
+}
 
 
 def _traits(said: Mapping[str, Any]) -> Traits:

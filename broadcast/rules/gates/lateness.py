@@ -44,9 +44,14 @@ def of_lane(due: Iterable[datetime], moved_at: datetime, signs: SignsOfLife) -> 
     if first is None:
         return None
     return latest(
-        first, moved_at, signs.leased_until, signs.waits_until, signs.doubt_until,
-        signs.called_at, signs.due_changed_at,
-    )  # fmt: skip
+        first,
+        moved_at,
+        signs.leased_until,
+        signs.waits_until,
+        signs.doubt_until,
+        signs.called_at,
+        signs.due_changed_at,
+    )
 
 
 def of_plan(moved_at: datetime, signs: SignsOfLife) -> datetime:

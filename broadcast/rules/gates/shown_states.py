@@ -59,10 +59,16 @@ def _shown(gate: Gate) -> BroadcastState | None:
 
 
 #: The kinds of line that can change a state.
-KINDS: Final = frozenset({
-    EventKind.SUBMITTED, EventKind.PLANNED, EventKind.ENDED, EventKind.OPERATOR_ACTION,
-    EventKind.GATE_CLOSED, EventKind.GATE_OPENED,
-})  # fmt: skip
+KINDS: Final = frozenset(
+    {
+        EventKind.SUBMITTED,
+        EventKind.PLANNED,
+        EventKind.ENDED,
+        EventKind.OPERATOR_ACTION,
+        EventKind.GATE_CLOSED,
+        EventKind.GATE_OPENED,
+    }
+)
 
 
 @frozen
@@ -164,9 +170,10 @@ class StateReplay:
             self.cursor = Cursor(self.cursor.line, self.cursor.step + 1)
             self._called = self._called or moment == started_at
             self._gates = {
-                key: gate for key, gate in self._gates.items()
+                key: gate
+                for key, gate in self._gates.items()
                 if (at := _time_of(gate)) is None or at > moment
-            }  # fmt: skip
+            }
             yield from self._state_change(moment)
 
     def _next(self, started_at: datetime | None) -> datetime | None:
@@ -175,9 +182,12 @@ class StateReplay:
 
     def _state_change(self, at: datetime) -> Iterator[StateChange]:
         state = shown_state(
-            phase=self._phase, result=self._result, gates=self._gates.values(),
-            called=self._called, now=at,
-        )  # fmt: skip
+            phase=self._phase,
+            result=self._result,
+            gates=self._gates.values(),
+            called=self._called,
+            now=at,
+        )
         if state is not self.state:
             self.state = state
             yield StateChange(cursor=self.cursor, at=at, state=state)
@@ -194,7 +204,13 @@ def _gate(line: Line) -> Gate:
     account = GateScope.PATH if path else GateScope.ACCOUNT
     until = facts.get("until")
     return Gate(
-        id=line.id, scope=GateScope.BROADCAST if line.own else account,
-        kind=recognised(GateKind, facts["gate"]), account="", broadcast_id=None, path=path,
-        closed_at=line.at, closed_by="", until=until and datetime.fromisoformat(until),
-    )  # fmt: skip
+        id=line.id,
+        scope=GateScope.BROADCAST if line.own else account,
+        kind=recognised(GateKind, facts["gate"]),
+        account="",
+        broadcast_id=None,
+        path=path,
+        closed_at=line.at,
+        closed_by="",
+        until=until and datetime.fromisoformat(until),
+    )

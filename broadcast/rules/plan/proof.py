@@ -106,11 +106,19 @@ def check_fits(proof: Proof) -> None:
 
 
 #: Notices of a plan that WeChat will refuse, or that reaches nobody.
-_IN_VAIN: Final = frozenset({
-    "notice.messages.month", "notice.messages.month_to_come", "notice.messages.day",
-    "notice.messages.day_to_come", "notice.tag.empty", "notice.media.gone",
-    "launches.over_month", "launches.over_day", "launches.to_all_before",
-})  # fmt: skip
+_IN_VAIN: Final = frozenset(
+    {
+        "notice.messages.month",
+        "notice.messages.month_to_come",
+        "notice.messages.day",
+        "notice.messages.day_to_come",
+        "notice.tag.empty",
+        "notice.media.gone",
+        "launches.over_month",
+        "launches.over_day",
+        "launches.to_all_before",
+    }
+)
 
 
 def in_vain(notices: Iterable[Message]) -> PlanError | None:
@@ -124,15 +132,19 @@ def in_vain(notices: Iterable[Message]) -> PlanError | None:
 def too_many(proof: Proof) -> PlanError:
     """Return the error of a plan that does not fit, with the shortest fix."""
     facts: dict[str, object] = {
-        "calls": proof.calls, "free": proof.free, "short": proof.short, "days": proof.days,
-    }  # fmt: skip
+        "calls": proof.calls,
+        "free": proof.free,
+        "short": proof.short,
+        "days": proof.days,
+    }
     one = proof.calls == 1
     if not proof.holders:
         return PlanError("error.plan.too_many_one" if one else "error.plan.too_many", **facts)
     return PlanError(
         "error.plan.too_many_one_held" if one else "error.plan.too_many_held",
-        holders=", ".join(proof.holders), **facts,
-    )  # fmt: skip
+        holders=", ".join(proof.holders),
+        **facts,
+    )
 
 
 #: What is said to a submit whose plan has no room is no advice for a broadcast that is stored.

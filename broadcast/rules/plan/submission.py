@@ -51,9 +51,12 @@ class Body:
         """SHA-256 over what every door can say, in hex: kept for as long as the key is."""
         at = self.scheduled_at and self.scheduled_at.astimezone(UTC).isoformat()
         whole = [
-            self.content_digest, self.audience.kind, self.audience_digest, at,
+            self.content_digest,
+            self.audience.kind,
+            self.audience_digest,
+            at,
             self.selection.stored,
-        ]  # fmt: skip
+        ]
         return sha256(json.dumps(whole))
 
     @property
@@ -230,9 +233,10 @@ class Stored:
     def possible(self) -> Iterator[Said]:
         """Yield each request that may have led to it."""
         certain = {
-            "title": self.title, "priority": self.priority or None,
+            "title": self.title,
+            "priority": self.priority or None,
             "spread_days": self.spread_days or None,
-        }  # fmt: skip
+        }
         # No column shows whether these were said, or are of the settings.
         maybe: dict[str, Any] = {"again": True, "late_by": float(self.late_by_s)}
         if self.notify_url is not None:

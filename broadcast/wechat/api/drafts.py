@@ -167,9 +167,10 @@ def _draft(item: Payload) -> Draft | None:
         return None
     at = item.integer("update_time")
     return Draft(
-        media_id=media_id, updated_at=None if at is None else _moment(at),
+        media_id=media_id,
+        updated_at=None if at is None else _moment(at),
         articles=_articles(content),
-    )  # fmt: skip
+    )
 
 
 def _moment(seconds: int) -> datetime | None:

@@ -82,10 +82,12 @@ class StableToken(_TokenRequest):
         """Return the AppID and its secret."""
         return Body(
             data={
-                "grant_type": GRANT_TYPE, "appid": self.appid, "secret": self.secret,
+                "grant_type": GRANT_TYPE,
+                "appid": self.appid,
+                "secret": self.secret,
                 "force_refresh": self.force_refresh,
             }
-        )  # fmt: skip
+        )
 
 
 @frozen

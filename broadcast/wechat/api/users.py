@@ -152,9 +152,12 @@ def _page(raw: RawReply, reply: Payload, *, total: int | None) -> Page:
         raise raw.garbage("a next_openid of another form")
     asked_at = raw.date and raw.date - timedelta(milliseconds=raw.elapsed_ms)
     return Page(
-        openids=openids, next_openid=next_openid, total=total, asked_at=asked_at,
+        openids=openids,
+        next_openid=next_openid,
+        total=total,
+        asked_at=asked_at,
         elapsed_ms=raw.elapsed_ms,
-    )  # fmt: skip
+    )
 
 
 def _are_openids(found: Sequence[str]) -> bool:

@@ -86,10 +86,14 @@ def _say(
     for account in configured:
         kind = Message(f"account_kind.{account.account_kind}")
         terminal.say(
-            "accounts.line", name=account.name, appid=account.appid, kind=kind,
-            mode=Message(f"token_mode.{account.token_mode}"), pace=_pace(account),
+            "accounts.line",
+            name=account.name,
+            appid=account.appid,
+            kind=kind,
+            mode=Message(f"token_mode.{account.token_mode}"),
+            pace=_pace(account),
             base=redact(account.api_base),
-        )  # fmt: skip
+        )
         for line in (*lanes.stops(account.name), *push_lines(account, pushed.get(account.name))):
             terminal.say_below(line)
 
@@ -104,10 +108,12 @@ def _pace(account: Account) -> Message:
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     return {
-        **members(account, "name", "appid"), "kind": account.account_kind.value,
+        **members(account, "name", "appid"),
+        "kind": account.account_kind.value,
         **members(account, "token_mode", "calls_per_minute"),
-        "api_base": redact(account.api_base), **forbidden(lane),
-    }  # fmt: skip
+        "api_base": redact(account.api_base),
+        **forbidden(lane),
+    }
 
 
 token = App(cls=Group, help="help.token")
@@ -125,9 +131,13 @@ def show(run: Run, *, account: AccountName = None) -> None:
         return
     now = datetime.now(UTC)
     run.say(
-        "token.shown", account=whose.name, fingerprint=seen.fingerprint, length=seen.length,
-        age=seen.age, until=Moment(seen.expires_at, now),
-    )  # fmt: skip
+        "token.shown",
+        account=whose.name,
+        fingerprint=seen.fingerprint,
+        length=seen.length,
+        age=seen.age,
+        until=Moment(seen.expires_at, now),
+    )
     if seen.replaced_outside_at is not None:
         at = Moment(seen.replaced_outside_at, now)
         run.warn("token.drift_seen", account=whose.name, at=at)
@@ -136,7 +146,7 @@ def show(run: Run, *, account: AccountName = None) -> None:
 @token.command(help="help.token.refresh", json=False)
 def refresh(run: Run, *, account: AccountName = None) -> None:
     """Fetch the token now."""
-    from entrypoints.cli import asking, readiness_checks  # noqa: PLC0415 - of this command alone
+    from entrypoints.cli import asking, readiness_checks
 
     whose = run.account(account)
     try:

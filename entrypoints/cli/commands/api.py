@@ -40,9 +40,9 @@ def api(
 ) -> None:
     """Serve until SIGTERM."""
     installed.require("fastapi", extra="api")
-    from entrypoints.http.app import Shutdown, serve  # noqa: PLC0415 - FastAPI is for this command alone
-    from entrypoints.http.threads import CONNECTIONS  # noqa: PLC0415
-    from models import durability  # noqa: PLC0415
+    from entrypoints.http.app import Shutdown, serve
+    from entrypoints.http.threads import CONNECTIONS
+    from models import durability
 
     if not run.settings.accounts():
         raise no_account()
@@ -60,14 +60,17 @@ def api(
     _warn(run, listener, keys)
     log_in_english()
     serve(
-        parts, ending, language=run.texts.language, listener=listener,
+        parts,
+        ending,
+        language=run.texts.language,
+        listener=listener,
         close=partial(_close, run),
-    )  # fmt: skip
+    )
 
 
 def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) -> None:
     """Warn of what an operator must see to: TLS, files that others may read, wrong accounts."""
-    from entrypoints.cli.probes.settings_probe import is_open  # noqa: PLC0415 - as above
+    from entrypoints.cli.probes.settings_probe import is_open
 
     address = listener.getsockname()[0]
     # Compose publishes it on the loopback interface alone.
@@ -83,28 +86,33 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
 
 
 def _parts(run: Run, ending: Shutdown) -> APIParts:
-    from broadcast.settings.good_keys import GoodKeys  # noqa: PLC0415
-    from entrypoints.http.api_parts import APIParts  # noqa: PLC0415
-    from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
-    from entrypoints.http.threads import Threads  # noqa: PLC0415
-    from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
-    from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
-    from producer.waking import RestingWaker  # noqa: PLC0415
-    from producer.wiring.metrics import PartsMetrics  # noqa: PLC0415
-    from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415
+    from broadcast.settings.good_keys import GoodKeys
+    from entrypoints.http.api_parts import APIParts
+    from entrypoints.http.keyring import KeyRing
+    from entrypoints.http.threads import Threads
+    from models.ledger.boxes import api_keys as stored
+    from producer.submit.recent_quotas import RecentQuotas
+    from producer.waking import RestingWaker
+    from producer.wiring.metrics import PartsMetrics
+    from producer.wiring.wechat import QuotaWithReason
 
     waker, threads = RestingWaker(run.settings.celery_broker_url), Threads(run.engine)
     run.waker = waker
     return APIParts(
-        settings=run.settings, engine=run.engine, wechat=run.wechat, waker=waker,
-        quota=RecentQuotas(QuotaWithReason(run.wechat).quota), threads=threads,
-        is_ending=ending, outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
+        settings=run.settings,
+        engine=run.engine,
+        wechat=run.wechat,
+        waker=waker,
+        quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
+        threads=threads,
+        is_ending=ending,
+        outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
         redis_problem=run.redis_problem,
         keys=KeyRing(
             GoodKeys(run.settings, partial(stored.good, run.engine)),
             threads=threads.keys,
         ),
-    )  # fmt: skip
+    )
 
 
 def _close(run: Run) -> None:

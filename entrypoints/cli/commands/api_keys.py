@@ -73,10 +73,15 @@ def list_(
         return
     for one in found:
         run.say(
-            "api_keys.line", id=one.id, name=one.key.name, scopes=_scopes(one.key),
-            accounts=_accounts(one.key), at=Moment(one.created_at, datetime.now(UTC)),
-            who=one.created_by, state=_state(one),
-        )  # fmt: skip
+            "api_keys.line",
+            id=one.id,
+            name=one.key.name,
+            scopes=_scopes(one.key),
+            accounts=_accounts(one.key),
+            at=Moment(one.created_at, datetime.now(UTC)),
+            who=one.created_by,
+            state=_state(one),
+        )
     if not found:
         run.say("api_keys.nobody")
 
@@ -101,9 +106,10 @@ def revoke(
 def as_object(one: StoredKey) -> dict[str, object]:
     """Return a key as ``--json`` has it, without the key."""
     return {
-        "id": one.id, **_facts(one.key),
+        "id": one.id,
+        **_facts(one.key),
         **members(one, "created_at", "created_by", "revoked_at", "revoked_by"),
-    }  # fmt: skip
+    }
 
 
 def _facts(key: APIKey) -> dict[str, object]:

@@ -65,10 +65,12 @@ def lines(done: Audit) -> Iterator[Message]:
         if not done.counts:
             return
     yield Message(
-        "audit.read", broadcasts=_counted("broadcasts", done.broadcasts),
-        openids=_counted("openids", done.openids), batches=_counted("batches", done.batches),
+        "audit.read",
+        broadcasts=_counted("broadcasts", done.broadcasts),
+        openids=_counted("openids", done.openids),
+        batches=_counted("batches", done.batches),
         calls=_counted("calls", done.calls),
-    )  # fmt: skip
+    )
     if done.erased:
         yield Message("audit.erased", n=done.erased)
     if done.pruned:

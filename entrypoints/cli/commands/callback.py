@@ -37,8 +37,8 @@ def callback(
 ) -> None:
     """Serve until SIGTERM."""
     installed.require("starlette", extra="api")
-    from entrypoints.callback.callback_app import serve  # noqa: PLC0415 - not for the help
-    from models import durability  # noqa: PLC0415
+    from entrypoints.callback.callback_app import serve
+    from models import durability
 
     accounts = with_token(run.settings.accounts().values())
     # An answer says that the push is safe.
@@ -53,9 +53,10 @@ def callback(
     sys.stdout.flush()
     serve(
         {account.name: _served(account, run.settings.lang) for account in accounts},
-        engine=run.engine, listener=listener,
+        engine=run.engine,
+        listener=listener,
         wake=partial(run.waker.wake_for, names.HANDLE_PUSHES),
-    )  # fmt: skip
+    )
 
 
 def with_token(known: Iterable[Account]) -> list[Account]:
@@ -79,15 +80,16 @@ def alike(accounts: Sequence[Account]) -> Iterator[Message]:
     """
     for account in accounts:
         others = [
-            one.name for one in accounts
+            one.name
+            for one in accounts
             if one is not account and one.callback_token == account.callback_token
-        ]  # fmt: skip
+        ]
         if others and account.encoding_aes_key is None:
             yield Message("callback.same_token", account=account.name, others=others)
 
 
 def _served(account: Account, language: Language | None) -> ServedAccount:
-    from entrypoints.callback.account import ServedAccount  # noqa: PLC0415 - as above
+    from entrypoints.callback.account import ServedAccount
 
     return ServedAccount(account, keywords_of(account, language))
 
@@ -100,13 +102,14 @@ def keywords_of(account: Account, language: Language | None) -> Keywords:
     texts, words = Texts(language or "zh"), account.resubscribe_words
     unsubscribed = (
         texts("keyword.unsubscribed", word=words[0])
-        if words else texts("keyword.unsubscribed_for_good")
-    )  # fmt: skip
+        if words
+        else texts("keyword.unsubscribed_for_good")
+    )
     return account.keywords(unsubscribed=unsubscribed, resubscribed=texts("keyword.resubscribed"))
 
 
 def log_in_english() -> None:
     """Log in English to standard error, as workers do; secrets are masked at the record."""
-    from broadcast.logs import log_format  # noqa: PLC0415 - as above
+    from broadcast.logs import log_format
 
     log_format.set_up(logging.StreamHandler(sys.stderr))

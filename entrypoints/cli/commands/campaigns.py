@@ -361,18 +361,28 @@ def run_(
     refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
     said = dry_run or asking.is_said(to_all=to_all, yes=yes, yes_to_all=yes_to_all)
     asked = campaign_runs.RunAsked(
-        campaign=campaign, launch=launch, ask=asking.ask_of(said=said), dry_run=dry_run,
-        again=again, edited=edited,
-    )  # fmt: skip
+        campaign=campaign,
+        launch=launch,
+        ask=asking.ask_of(said=said),
+        dry_run=dry_run,
+        again=again,
+        edited=edited,
+    )
     with nothing_stored("campaign.interrupted"):
         agreed = campaign_runs.agreed(run, asked)
     if dry_run:
         run.note("dry_run.fits")
         return exits.DONE
     begun = asked_runs.begin(
-        door, campaign, launch, key=key, agreed=agreed, again=again, who=who(),
+        door,
+        campaign,
+        launch,
+        key=key,
+        agreed=agreed,
+        again=again,
+        who=who(),
         maybe_sent=said or is_terminal(),
-    )  # fmt: skip
+    )
     return campaign_runs.follow(run, campaign, begun)
 
 

@@ -90,7 +90,7 @@ def retry(
     ] = None,
 ) -> None:
     """Submit a dead letter again, as it is, under its own key."""
-    from producer.request import door  # noqa: PLC0415 - not for who only looks
+    from producer.request import door
 
     one, body = dead_letters.letter_named(run.engine, letter_id)
     with door.trying_again(run.engine, one):
@@ -127,7 +127,7 @@ def drop(
     if letter_id is None:
         _drop_all(run, yes=yes)
         return
-    from producer.request import door  # noqa: PLC0415 - not for who only looks
+    from producer.request import door
 
     one, _ = _one(run, letter_id)
     door.drop_letter(run.engine, one, who=who())
@@ -151,7 +151,7 @@ def _drop_all(run: Run, *, yes: bool) -> None:
 
 
 def _submitted(run: Run, one: KeptLetter, body: str, *, confirm: Sequence[str]) -> Submitted:
-    from producer.request import incoming  # noqa: PLC0415 - as above
+    from producer.request import incoming
 
     found = incoming.parse_letter(one.source, body, run.settings).confirmed(confirm)
     return run.door().submit(found.request, key=found.key, who=who())
@@ -164,11 +164,15 @@ def _show(run: Run, letter_id: str) -> None:
 
 def _say(run: Run, one: KeptLetter) -> None:
     run.say(
-        "dead.line", id=one.id, at=Moment(one.last_at, datetime.now(UTC)), times=one.times,
+        "dead.line",
+        id=one.id,
+        at=Moment(one.last_at, datetime.now(UTC)),
+        times=one.times,
         key="-" if one.key is None else clean(one.key),
         reason=clean(refusal(one.reason, run.texts)),
-        account="-" if one.account is None else clean(one.account), state=_state(one),
-    )  # fmt: skip
+        account="-" if one.account is None else clean(one.account),
+        state=_state(one),
+    )
 
 
 def _state(one: KeptLetter) -> Message:

@@ -19,7 +19,7 @@ app = new_app()
 @app.command(help="help.doctor")
 def doctor(run: Run) -> int:
     """Look at every part, and say what is wrong with its fix; change nothing."""
-    from entrypoints.cli.probes import examination  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.probes import examination
 
     found, left_out, died = examination.examine()
     for finding in found:
@@ -42,8 +42,12 @@ def doctor(run: Run) -> int:
 def _object(finding: Finding, texts: Texts) -> dict[str, Any]:
     what, fix = showing.texts_of(finding, texts)
     return {
-        "id": finding.fault, "severity": "error" if finding.is_error else "warning",
-        "account": finding.account, "what": one_line(what), "why": texts(finding.why),
-        "fix": fix and one_line(fix), "command": finding.command,
+        "id": finding.fault,
+        "severity": "error" if finding.is_error else "warning",
+        "account": finding.account,
+        "what": one_line(what),
+        "why": texts(finding.why),
+        "fix": fix and one_line(fix),
+        "command": finding.command,
         "repairable": finding.is_repairable,
-    }  # fmt: skip
+    }

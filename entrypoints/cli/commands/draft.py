@@ -60,10 +60,11 @@ def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
     for one in found:
         count, first = len(one.articles), one.articles[0] if one.articles else None
         facts = {
-            "title": draft_looks.name_of(one), "at": draft_looks.edited(one, now),
+            "title": draft_looks.name_of(one),
+            "at": draft_looks.edited(one, now),
             "media_id": one.media_id,
             "cover": (first.thumb_media_id if first else "") or "-",
-        }  # fmt: skip
+        }
         if count > 1:
             yield Message("draft.list.several", n=count, **facts)
         else:
@@ -72,12 +73,13 @@ def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
 
 def _in_a_list(one: Draft) -> dict[str, Any]:
     return {
-        "media_id": one.media_id, "edited_at": utc_if_any(one.updated_at),
+        "media_id": one.media_id,
+        "edited_at": utc_if_any(one.updated_at),
         "articles": [
             {"title": each.title, "cover": each.thumb_media_id, "cover_url": each.thumb_url or None}
             for each in one.articles
         ],
-    }  # fmt: skip
+    }
 
 
 @draft.command(help="help.draft.show")
@@ -122,9 +124,12 @@ def _shown(
 def _facts(one: Article) -> Iterator[tuple[str, object]]:
     """Yield the parts of an article, in the order in which it is read."""
     facts_by_name = {
-        "author": one.author, "digest": one.digest, "cover": one.thumb_media_id,
-        "source_url": one.content_source_url, "url": one.url,
-    }  # fmt: skip
+        "author": one.author,
+        "digest": one.digest,
+        "cover": one.thumb_media_id,
+        "source_url": one.content_source_url,
+        "url": one.url,
+    }
     yield from ((name, one_line(text)) for name, text in facts_by_name.items() if text)
     if one.images:
         yield "images", len(one.images)
@@ -141,9 +146,11 @@ def _facts(one: Article) -> Iterator[tuple[str, object]]:
 
 def _as_json(one: Article) -> dict[str, Any]:
     return {
-        **one.written(), "images": list(one.images), "url": one.url or None,
+        **one.written(),
+        "images": list(one.images),
+        "url": one.url or None,
         "thumb_url": one.thumb_url or None,
-    }  # fmt: skip
+    }
 
 
 @frozen
@@ -188,7 +195,7 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.draft.add.dry_run")] = False,
 ) -> None:
     """Make a draft of files."""
-    from entrypoints.cli import draft_adding  # noqa: PLC0415 - Markdown, nh3 and Pillow, for this alone
+    from entrypoints.cli import draft_adding
 
     whose = run.account(account)
     articles = draft_adding.prepared(path, overrides)
@@ -208,8 +215,8 @@ def _added(
     cache: UploadCache | None,
     dry_run: bool,
 ) -> Added:
-    from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - as above
-    from producer.articles import added_drafts  # noqa: PLC0415 - as above
+    from entrypoints.cli.wechat_calls import Uploads
+    from producer.articles import added_drafts
 
     if dry_run:
         return added_drafts.dry_run(articles, cache=cache)
@@ -221,7 +228,7 @@ def _added(
 
 def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) -> None:
     """Raise MediaError for a media_id that is no cover, as far as is known here."""
-    from producer.media.upload import refuse_unusable_cover  # noqa: PLC0415 - as above
+    from producer.media.upload import refuse_unusable_cover
 
     for one in articles:
         if isinstance(one.cover, str):
@@ -230,7 +237,7 @@ def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) 
 
 def _upload_cache(run: Run, account: Account) -> UploadCache | None:
     """Return the cache of uploads; None where there is no ledger."""
-    from producer.media.upload import UploadCache  # noqa: PLC0415 - as above
+    from producer.media.upload import UploadCache
 
     try:
         return UploadCache(run.engine, account)

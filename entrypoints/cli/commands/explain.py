@@ -72,9 +72,12 @@ def explain(
     run.terminal.say_each([*ended, *chain.from_iterable(explanations), *called_at(text)])
     if run.as_json:
         each_code = [_as_json(run, number) for number in numbers]
-        run.show_done({
-            "codes": each_code, "end": [run.terminal.in_words(line) for line in ended] or None,
-        })  # fmt: skip
+        run.show_done(
+            {
+                "codes": each_code,
+                "end": [run.terminal.in_words(line) for line in ended] or None,
+            }
+        )
 
 
 def _refuse_options(context: typer.Context, words: Sequence[str]) -> None:
@@ -89,11 +92,13 @@ def _as_json(run: Run, errcode: int) -> dict[str, object]:
     known = errcodes().get(errcode)
     of_sends = not errcode_words.is_of_others(errcode)
     return {
-        "code": errcode, "listed": known is not None, "errmsg": (known and known.errmsg) or None,
+        "code": errcode,
+        "listed": known is not None,
+        "errmsg": (known and known.errmsg) or None,
         "meaning": run.terminal.in_words("together", parts=Meaning(errcode)),
         "outcome": meaning(Endpoint.MASS_SEND, errcode).outcome.value if of_sends else None,
         "lines": [run.terminal.in_words(line) for line in explained(errcode)],
-    }  # fmt: skip
+    }
 
 
 def of_the_end(text: str) -> Iterator[Message]:

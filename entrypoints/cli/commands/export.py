@@ -28,8 +28,17 @@ from models.ledger.views.exports import Export
 app = new_app()
 
 COLUMNS = (
-    "openid", "set", "reason", "batch", "state", "errcode", "msg_id", "calls", "called_at", "line",
-)  # fmt: skip
+    "openid",
+    "set",
+    "reason",
+    "batch",
+    "state",
+    "errcode",
+    "msg_id",
+    "calls",
+    "called_at",
+    "line",
+)
 
 
 @app.command(help="help.export")
@@ -77,19 +86,24 @@ def _beside(whole: Export) -> dict[str, Any]:
 
 def _row(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: json.loads(value) if name == "detail"
-        else utc(value, timespec="microseconds") if isinstance(value, datetime)
+        name: json.loads(value)
+        if name == "detail"
+        else utc(value, timespec="microseconds")
+        if isinstance(value, datetime)
         else value
         for name, value in found.items()
-    }  # fmt: skip
+    }
 
 
 def _piece(one: Portion) -> dict[str, Any]:
     """Return some people who have everything else in common."""
     return {
-        "set": _set(one), "batch": one.n or None, "state": one.state, "reason": one.reason,
+        "set": _set(one),
+        "batch": one.n or None,
+        "state": one.state,
+        "reason": one.reason,
         "openids": [each.decode("ascii") for each in openid.each(one.openids)],
-    }  # fmt: skip
+    }
 
 
 def _set(one: Portion) -> str:
@@ -103,9 +117,16 @@ def _table(engine: Engine, whole: Export) -> Iterator[bytes]:
     for one in exports.people(engine, whole):
         row = batches.get(one.n, {})
         rest = (
-            _set(one), one.reason, one.n or None, one.state, one.errcode, one.msg_id,
-            row.get("attempts"), utc_if_any(row.get("first_called_at")), None,
-        )  # fmt: skip
+            _set(one),
+            one.reason,
+            one.n or None,
+            one.state,
+            one.errcode,
+            one.msg_id,
+            row.get("attempts"),
+            utc_if_any(row.get("first_called_at")),
+            None,
+        )
         yield openid.with_end(one.openids, b"," + tables.row(rest))
     for text, line, state, reason in tables.left_out(whole.lines):
         yield tables.row((tables.harmless(text), state, reason, *[None] * 6, line))

@@ -64,14 +64,19 @@ def sync(
 ) -> int:
     """Copy WeChat's list of followers into the ledger."""
     # numpy, rich and the client of WeChat are for who syncs alone.
-    from producer import followers as producer_followers  # noqa: PLC0415
+    from producer import followers as producer_followers
 
     whose, engine, moment = run.account(account), run.engine, present(run.engine)
     with _asking(run, whose, "sync.interrupted", now=moment) as progress:
         done = producer_followers.sync(
-            engine, whose, run.wechat.client(whose, PATIENT), who=who(),
-            watcher=progress, anew=anew, details=details,
-        )  # fmt: skip
+            engine,
+            whose,
+            run.wechat.client(whose, PATIENT),
+            who=who(),
+            watcher=progress,
+            anew=anew,
+            details=details,
+        )
     if done.out_of_calls:
         until = Moment(day.turn(moment), moment)
         facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
@@ -107,14 +112,18 @@ def _out_of_calls(run: Run, account: Account, coverage: Coverage | None) -> Mess
         return None
     moment = present(run.engine)
     return Message(
-        "details.out_of_calls", left=coverage.left, until=Moment(day.turn(moment), moment),
-        n=coverage.people, dated=coverage.dated, account=account.name,
-    )  # fmt: skip
+        "details.out_of_calls",
+        left=coverage.left,
+        until=Moment(day.turn(moment), moment),
+        n=coverage.people,
+        dated=coverage.dated,
+        account=account.name,
+    )
 
 
 def _asked(run: Run, account: Account) -> Coverage:
     """Ask about whoever is not dated, and say how far that came."""
-    from producer import followers as producer_followers  # noqa: PLC0415
+    from producer import followers as producer_followers
 
     newest, moment = ledger_followers.newest(run.engine, account.name), present(run.engine)
     if newest is None:
@@ -134,7 +143,7 @@ def _asking(
     run: Run, account: Account, interrupted: str, *, now: datetime
 ) -> Iterator[FollowerProgress]:
     """Show how the questions go on, and at Ctrl-C how to go on with them."""
-    from entrypoints.cli.sync_progress import FollowerProgress  # noqa: PLC0415
+    from entrypoints.cli.sync_progress import FollowerProgress
 
     try:
         with FollowerProgress(run.terminal, now=now) as progress, run.wechat.answering(account):
@@ -170,9 +179,12 @@ def _shown(run: Run, account: Account) -> Iterator[Message]:
     if under_way is not None:
         yield Message(
             "follower_list.under_way" if under_way.pages else "follower_list.begun",
-            account=account.name, pages=under_way.pages, listed=under_way.listed,
-            total=under_way.total, since=Moment(under_way.started_at, moment),
-        )  # fmt: skip
+            account=account.name,
+            pages=under_way.pages,
+            listed=under_way.listed,
+            total=under_way.total,
+            since=Moment(under_way.started_at, moment),
+        )
     suppressed = suppressions.count(engine, account.name)
     if suppressed:
         yield Message("follower_list.suppressed", n=suppressed)
@@ -189,7 +201,7 @@ def _as_json(run: Run, account: Account) -> dict[str, Any]:
         "suppressed": suppressions.count(run.engine, account.name),
         "under_way": under_way and members(under_way, "started_at", "pages", "listed", "total"),
         "error": None,
-    }  # fmt: skip
+    }
 
 
 @app.command(help="help.follower")
@@ -235,9 +247,10 @@ def follower_lines(
         every = one.account == ALL_ACCOUNTS
         yield Message(
             "follower.suppressed_for_all" if every else "follower.suppressed",
-            since=Moment(one.since, now), kind=member(one.kind, prefix="suppress.kind."),
+            since=Moment(one.since, now),
+            kind=member(one.kind, prefix="suppress.kind."),
             who=speaker(one.who, one.why),
-        )  # fmt: skip
+        )
     for each in got:
         yield _got(each, now)
     if not got:
@@ -282,9 +295,11 @@ def follower_json(
         ],
         "broadcasts": [
             {
-                "id": one.broadcast_id, **members(one, "title", "created_at"), "batch": one.n,
+                "id": one.broadcast_id,
+                **members(one, "title", "created_at"),
+                "batch": one.n,
                 **members(one, "state", "called_at", "skipped"),
             }
             for one in got
         ],
-    }  # fmt: skip
+    }

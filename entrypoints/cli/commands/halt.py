@@ -243,7 +243,10 @@ def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
     for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
         report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
         terminal.say(
-            "lanes.scheduled", account=account, id=broadcast_id, name=content.name(report),
+            "lanes.scheduled",
+            account=account,
+            id=broadcast_id,
+            name=content.name(report),
             at=Moment(at, moment),
-        )  # fmt: skip
+        )
     _say_more(run, waiting.scheduled, account=account, name="lanes.scheduled_more")

@@ -59,7 +59,7 @@ def completion(
     install: Annotated[bool, typer.Option("--install", help="help.completion.install")] = False,
 ) -> None:
     """Print the script of a shell, or write it to where the shell reads it."""
-    from entrypoints.cli import completing  # noqa: PLC0415 - not for the help
+    from entrypoints.cli import completing
 
     if shell not in completing.SHELLS:
         raise InputError("error.completion.shell", text=short(shell))

@@ -45,9 +45,9 @@ def upload(
     account: AccountName = None,
 ) -> None:
     """Upload files, each once while it lives. All are checked before the first is uploaded."""
-    from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for the help
-    from producer.media.file import read  # noqa: PLC0415
-    from producer.media.upload import UploadCache  # noqa: PLC0415
+    from entrypoints.cli.wechat_calls import Uploads
+    from producer.media.file import read
+    from producer.media.upload import UploadCache
 
     wanted = None if kind is None else _kind(kind)
     owner = run.account(account)
@@ -75,7 +75,7 @@ def listing(
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.media.list.most")] = 20,
 ) -> None:
     """List what was uploaded through this ledger, newest first."""
-    from models.ledger.lists.media import listed  # noqa: PLC0415 - not for the help
+    from models.ledger.lists.media import listed
 
     owner = None if account is None else run.account(account)
     # One more than is shown, so that it is known whether there are more.
@@ -95,9 +95,13 @@ def listing(
 def _say(run: Run, one: Media, name: str, *, now: datetime | None = None) -> None:
     moment = now or one.uploaded_at
     run.say(
-        name, name=one.name, kind=member(one.kind, prefix="media_kind."), account=one.account,
-        media_id=one.media_id or one.url or "-", until=_until(one, moment),
-    )  # fmt: skip
+        name,
+        name=one.name,
+        kind=member(one.kind, prefix="media_kind."),
+        account=one.account,
+        media_id=one.media_id or one.url or "-",
+        until=_until(one, moment),
+    )
 
 
 def _until(one: Media, now: datetime) -> Message:
@@ -115,6 +119,15 @@ def _kind(word: str) -> MediaKind:
 
 def _as_json(one: Media) -> dict[str, object]:
     return members(
-        one, "account", "kind", "permanent", "name", "size", "fingerprint", "media_id", "url",
-        "uploaded_at", "expires_at",
-    )  # fmt: skip
+        one,
+        "account",
+        "kind",
+        "permanent",
+        "name",
+        "size",
+        "fingerprint",
+        "media_id",
+        "url",
+        "uploaded_at",
+        "expires_at",
+    )

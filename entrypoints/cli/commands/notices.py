@@ -49,8 +49,8 @@ def retry(run: Run) -> None:
 @notices.command(help="help.notices.test", json=False)
 def test(run: Run) -> int:
     """Post one line to every receiver now. Raises InputError, SettingsError."""
-    from broadcast.outbound import bots  # noqa: PLC0415 - a list posts nothing
-    from broadcast.outbound.posting import Poster  # noqa: PLC0415
+    from broadcast.outbound import bots
+    from broadcast.outbound.posting import Poster
 
     settings, terminal, status = run.settings, run.terminal, exits.DONE
     receivers = settings.receivers()

@@ -85,7 +85,7 @@ def alone(group: App, *, json: bool = True) -> Callable[[F], F]:
         with_context = of_context(command, json=json)
 
         @wraps(with_context)
-        def callback(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - options
+        def callback(context: typer.Context, **given: Any) -> None:
             if context.invoked_subcommand is None:
                 with_context(context, **given)
             else:

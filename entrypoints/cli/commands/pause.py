@@ -28,8 +28,9 @@ app = new_app()
 
 #: What is said instead where nothing goes on: no word on a broadcast lets its account call.
 BLOCKED_BY_ITS_ACCOUNT = {
-    "resume.done": "resume.done_blocked", "resume.already": "resume.already_blocked",
-}  # fmt: skip
+    "resume.done": "resume.done_blocked",
+    "resume.already": "resume.already_blocked",
+}
 #: What a word that changes nothing has found, where that is not the end of the broadcast.
 AS_IT_STANDS = {
     ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
@@ -76,7 +77,7 @@ def _pause_all(run: Run, *, why: str | None) -> None:
     if not changed:
         run.say("pause.nothing")
     if run.as_json:
-        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+        from broadcast.views import json_objects
 
         each = [broadcast_reports.report(run.engine, one) for one in changed]
         run.show_done({"broadcasts": [json_objects.as_json(report) for report in each]})
@@ -105,13 +106,19 @@ def resume(
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
     shown = operator.ShownFacts(gates={gate.id for gate in before.gates}, draft=draft)
     questions.get_ready(run)
-    from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - HTTP, for no pause
+    from producer.wiring.wechat import QuotaWithReason
 
     changed = steer.resume_as_shown(
-        run.engine, before, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
+        run.engine,
+        before,
+        shown,
+        settings=run.settings,
+        quota=QuotaWithReason(run.wechat),
         # It was asked for above, of all that was shown.
-        who=who(), why=why, maybe_sent=True,
-    )  # fmt: skip
+        who=who(),
+        why=why,
+        maybe_sent=True,
+    )
     _tell(run, broadcast_id, name=Opener.RESUME.value, changed=changed)
 
 
@@ -133,9 +140,12 @@ def _ask_if_maybe_sent(run: Run, report: Report, *, yes: bool) -> bool:
     if not is_terminal():
         raise InputError("error.resume.maybe_sent", id=report.id)
     return run.confirm(
-        "resume.question_maybe_sent", "resume.declined_late", yes=yes, id=report.id,
+        "resume.question_maybe_sent",
+        "resume.declined_late",
+        yes=yes,
+        id=report.id,
         followers=rest_of(report.recipients["waiting"]),
-    )  # fmt: skip
+    )
 
 
 def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
@@ -147,9 +157,12 @@ def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
     if at is None or at > report.now or not (report.awaits_first_call and _can_resume(report)):
         return False
     return run.confirm(
-        "resume.question_late", "resume.declined_late", yes=yes, id=report.id,
+        "resume.question_late",
+        "resume.declined_late",
+        yes=yes,
+        id=report.id,
         at=Moment(at, report.now),
-    )  # fmt: skip
+    )
 
 
 def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
@@ -161,9 +174,13 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
     if gate is None or not content_stays_refused(gate.reason, gate.errcode):
         return False
     return run.confirm(
-        "resume.question_refused", "resume.declined_refused", yes=yes, id=report.id,
-        code=gate.errcode or "?", followers=rest_of(report.recipients["waiting"]),
-    )  # fmt: skip
+        "resume.question_refused",
+        "resume.declined_refused",
+        yes=yes,
+        id=report.id,
+        code=gate.errcode or "?",
+        followers=rest_of(report.recipients["waiting"]),
+    )
 
 
 @app.command(help="help.cancel")

@@ -77,11 +77,13 @@ def erase(
     checked_openid(one)
     whose = run.account(account).name
     run.confirm(
-        "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,
+        "person.question",
+        "person.declined",
+        "error.person.unasked",
+        yes=yes,
+        openid=one,
         account=whose,
-    )  # fmt: skip
+    )
     done = erasures.erase(run.engine, whose, one, who=who(), why=why)
     run.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
-    run.show_done({
-        "account": whose, "broadcasts": done.broadcasts, "rows": done.rows
-    })  # fmt: skip
+    run.show_done({"account": whose, "broadcasts": done.broadcasts, "rows": done.rows})

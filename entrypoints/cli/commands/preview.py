@@ -61,16 +61,22 @@ def preview(
     refuse_unusable(run.engine, chosen, read_content, now=present(run.engine))
     calls = len(of_preview(read_content.value))
     left = left_of(
-        run, chosen, MassPreview.path, most=MOST_A_DAY,
+        run,
+        chosen,
+        MassPreview.path,
+        most=MOST_A_DAY,
         made=recorded_hand_calls.today(run.engine, chosen.name, ByHand.PREVIEW),
-    )  # fmt: skip
+    )
     _say_unanswered(run, chosen, receivers)
     needed = len(receivers) * calls
     if needed > left.remain:
         raise InputError(
-            "error.preview.too_many", needed=needed, left=left.remain, limit=left.limit,
+            "error.preview.too_many",
+            needed=needed,
+            left=left.remain,
+            limit=left.limit,
             account=chosen.name,
-        )  # fmt: skip
+        )
     _check_agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes)
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
@@ -145,6 +151,8 @@ def as_object(
 
 def _one(one: PreviewResult) -> dict[str, Any]:
     return {
-        "receiver": one.receiver, "result": one.called.word("sent"), "sent": one.sent,
+        "receiver": one.receiver,
+        "result": one.called.word("sent"),
+        "sent": one.sent,
         **members(one.called.result, "errcode", "errmsg"),
-    }  # fmt: skip
+    }

@@ -42,11 +42,20 @@ _SENDALL: Final = f"{_BASE}message/mass/sendall"
 INTERFACES: Final = tuple(
     f"{_BASE}{name}"
     for name in (
-        "message/mass/sendall", "message/mass/preview", "message/mass/delete", "message/mass/get",
-        "user/get", "user/info/batchget", "user/tag/get", "tags/members/batchtagging",
-        "media/upload", "material/add_material", "draft/add", "draft/batchget",
+        "message/mass/sendall",
+        "message/mass/preview",
+        "message/mass/delete",
+        "message/mass/get",
+        "user/get",
+        "user/info/batchget",
+        "user/tag/get",
+        "tags/members/batchtagging",
+        "media/upload",
+        "material/add_material",
+        "draft/add",
+        "draft/batchget",
     )
-)  # fmt: skip
+)
 
 
 @frozen
@@ -72,18 +81,24 @@ def show(run: Run, *, account: AccountName = None) -> None:
     is_shared = chosen.shared_quota and (sendall is None or sendall.remain == answer.remain)
     run.say(
         "quota.line_shared" if is_shared else "quota.line",
-        account=chosen.name, limit=answer.daily_limit, used=answer.used, remain=answer.remain,
+        account=chosen.name,
+        limit=answer.daily_limit,
+        used=answer.used,
+        remain=answer.remain,
         followers=answer.remain * run.settings.batch_size,
-    )  # fmt: skip
+    )
     run.terminal.say_each(
         _others({p: left for p, left in each.items() if not (is_shared and p == _SENDALL)})
     )
     kept = _ledger_quota(run, chosen)
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
-    run.show_done({
-        "account": chosen.name, **members(answer, "daily_limit", "used", "remain"),
-        **_object(each, kept),
-    })  # fmt: skip
+    run.show_done(
+        {
+            "account": chosen.name,
+            **members(answer, "daily_limit", "used", "remain"),
+            **_object(each, kept),
+        }
+    )
 
 
 def _others(each: dict[str, Quota | None]) -> Iterator[Message]:
@@ -91,9 +106,12 @@ def _others(each: dict[str, Quota | None]) -> Iterator[Message]:
     for path, left in each.items():
         if left is not None:
             yield Message(
-                "quota.interface", name=_name(path), remain=left.remain, limit=left.daily_limit,
+                "quota.interface",
+                name=_name(path),
+                remain=left.remain,
+                limit=left.daily_limit,
                 used=left.used,
-            )  # fmt: skip
+            )
     if uncounted := [_name(path) for path, left in each.items() if left is None]:
         yield Message("quota.uncounted", names=uncounted)
 
@@ -110,10 +128,11 @@ def _ledger_quota(run: Run, account: Account) -> LedgerQuota | None:
         if allowance is None:
             return LedgerQuota(clears=clears, allowance=None)
         return LedgerQuota(
-            clears=clears, allowance=allowance,
+            clears=clears,
+            allowance=allowance,
             sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance),
             doubts=at_wechat.sendalls_in_doubt(run.engine, account.name, allowance),
-        )  # fmt: skip
+        )
     return None
 
 
@@ -134,9 +153,11 @@ def _object(each: dict[str, Quota | None], kept: LedgerQuota | None) -> dict[str
     messages = None
     if kept is not None and kept.allowance is not None:
         messages = {
-            "period": "month" if kept.allowance.a_month else "day", "sent_here": kept.sends,
-            "in_doubt": kept.doubts, "limit": kept.allowance.most,
-        }  # fmt: skip
+            "period": "month" if kept.allowance.a_month else "day",
+            "sent_here": kept.sends,
+            "in_doubt": kept.doubts,
+            "limit": kept.allowance.most,
+        }
     return {
         "interfaces": [
             {"path": path, **members(left, "daily_limit", "used", "remain")}
@@ -144,7 +165,7 @@ def _object(each: dict[str, Quota | None], kept: LedgerQuota | None) -> dict[str
         ],
         "messages": messages,
         "clears_this_month": kept and kept.clears,
-    }  # fmt: skip
+    }
 
 
 @quota.command(help="help.quota.clear")

@@ -80,9 +80,12 @@ def recall(
         _say_left(run, account)
         _check_agreed(run, broadcast_id, number, msgtype=found.msgtype, yes=yes)
     order = HandCall(
-        kind=ByHand.RECALL, who=who(), why=why, broadcast_id=broadcast_id,
+        kind=ByHand.RECALL,
+        who=who(),
+        why=why,
+        broadcast_id=broadcast_id,
         article=number,
-    )  # fmt: skip
+    )
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
     made = [one.called for one in done]
@@ -179,9 +182,11 @@ def _one(
 def _before(run: Run, account: Account, page: Page, *, article: int | None) -> list[Recalled]:
     """Return earlier recalls of the page or *article*."""
     made_before = recorded_hand_calls.recalls(
-        run.engine, account.name, msg_ids={batch.msg_id for batch in page.batches},
+        run.engine,
+        account.name,
+        msg_ids={batch.msg_id for batch in page.batches},
         msg_data_id=page.msg_data_id,
-    )  # fmt: skip
+    )
     return [one for one in made_before if one.article in {None, article}]
 
 
@@ -218,10 +223,13 @@ def _say(run: Run, order: HandCall, called: Called, *, again: str) -> None:
     end = called.end("done" if order.article is None else "done_article")
     run.say(
         Message(
-            f"recall.{end}", n=order.article, id=order.broadcast_id, why=called.why(),
+            f"recall.{end}",
+            n=order.article,
+            id=order.broadcast_id,
+            why=called.why(),
             command=again,
         )
-    )  # fmt: skip
+    )
 
 
 def as_object(

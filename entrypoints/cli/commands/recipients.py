@@ -69,9 +69,11 @@ def _say_if_empty(run: Run, report: Report, names: Sequence[str]) -> None:
         if others:
             figures = [Message(f"set.{one}", n=count) for one, count in others.items()]
             run.note(
-                "recipients.others", figures=Joined(figures, "separator"), id=report.id,
+                "recipients.others",
+                figures=Joined(figures, "separator"),
+                id=report.id,
                 example=next(iter(others)),
-            )  # fmt: skip
+            )
 
 
 def _plain(members: Iterable[Portion]) -> Iterator[bytes]:

@@ -53,11 +53,13 @@ def reconcile(
     account: Annotated[
         str | None,
         typer.Option(
-            "--account", metavar="NAME", help="help.reconcile.account",
+            "--account",
+            metavar="NAME",
+            help="help.reconcile.account",
             autocompletion=candidates.accounts,
         ),
     ] = None,
-) -> int:  # fmt: skip
+) -> int:
     """Compare and name each difference; exit 1 when there is one."""
     settings = run.settings
     accounts = [settings.account(account)] if account else list(settings.accounts().values())
@@ -71,11 +73,16 @@ def reconcile(
     run.say(job_words.verdict(count))
     if run.as_json:
         texts = run.texts
-        run.show_json({
-            **members(within, "since", "until"), "ok": not count,
-            "accounts": [job_words.reconcile_json(compared, texts, now) for compared, _ in done],
-            "error": run.terminal.in_words(problems[0]) if problems else None,
-        })  # fmt: skip
+        run.show_json(
+            {
+                **members(within, "since", "until"),
+                "ok": not count,
+                "accounts": [
+                    job_words.reconcile_json(compared, texts, now) for compared, _ in done
+                ],
+                "error": run.terminal.in_words(problems[0]) if problems else None,
+            }
+        )
     if count:
         return exits.FAILED
     return exits.OUT_OF_REACH if problems else exits.DONE
@@ -141,9 +148,12 @@ def _say(
 ) -> None:
     first, last = within.since, within.until - timedelta(seconds=1)
     run.say(
-        "reconcile.head", account=compared.account, batches=compared.batches, jobs=compared.jobs,
+        "reconcile.head",
+        account=compared.account,
+        batches=compared.batches,
+        jobs=compared.jobs,
         days=job_words.days(_local(first), _local(last)),
-    )  # fmt: skip
+    )
     run.terminal.say_each(job_words.reconcile_lines(compared, now))
     if answers.problem is not None:
         run.warn(

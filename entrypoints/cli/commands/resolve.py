@@ -64,9 +64,14 @@ def resolve(
     before = broadcast_reports.report(ledger, broadcast_id)
     against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
-        ledger, broadcast_id, n, verdict=verdict, who=who(), why=why,
+        ledger,
+        broadcast_id,
+        n,
+        verdict=verdict,
+        who=who(),
+        why=why,
         tuning=run.settings.tuning(),
-    )  # fmt: skip
+    )
     replaced = _replaced(before, n) if done.changed else ()
     # A second verdict on the batch comes too soon as well.
     last = call_history.last_call(ledger, broadcast_id, n)
@@ -90,9 +95,11 @@ def _replaced(report: Report, n: int) -> Iterator[Message]:
     if verdicts:
         last = verdicts[-1]
         yield Message(
-            "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent", n=n,
-            who=speaker(last.who, last.why), at=Moment(last.at, report.now),
-        )  # fmt: skip
+            "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent",
+            n=n,
+            who=speaker(last.who, last.why),
+            at=Moment(last.at, report.now),
+        )
 
 
 def _too_soon(report: Report, done: Resolved, last: datetime) -> Iterator[Message]:
@@ -130,7 +137,7 @@ def _ask_about(
         pushed = [
             Message("resolve.ended", msg_id=msg_id, status=delivered.status(event)),
             *_of_another_size(event, report, n),
-        ]  # fmt: skip
+        ]
     # A push names no list, and may be of another account: WeChat is asked all the same.
     try:
         status = run.wechat.status_of_job(run.account(report.account), msg_id)
@@ -147,9 +154,12 @@ def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Mes
     [size] = [line.size for line in report.batch_list if line.n == n]
     if counts_another(event, size):
         yield Message(
-            "resolve.other_size", msg_id=event.msg_id, n=n, size=follower_count(size),
+            "resolve.other_size",
+            msg_id=event.msg_id,
+            n=n,
+            size=follower_count(size),
             total=follower_count(event.counts.total),
-        )  # fmt: skip
+        )
 
 
 def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes: bool) -> bool:
@@ -218,9 +228,12 @@ def retry(
     questions.ask_of_newer(run, before, by_retry(ledger, before), command="retry", yes=yes)
     questions.get_ready(run)
     done = retries.retry(
-        ledger, broadcast_id, who=who(), why=why,
+        ledger,
+        broadcast_id,
+        who=who(),
+        why=why,
         waits=run.settings.waits(),
-    )  # fmt: skip
+    )
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     steer.wake(run.waker, report)
     run.terminal.say_each(retried(report, done))
@@ -233,7 +246,7 @@ def _has_refused(report: Report) -> bool:
 
 def _apply_follower_events(run: Run, account: str) -> None:
     """Apply pending opt-outs, so that no such follower is called again."""
-    from producer import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
+    from producer import pushes
 
     pushes.apply_pending_follower_events(run.engine, account, tuning=run.settings.tuning())
 
@@ -272,15 +285,23 @@ def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
     sizes = {line.n: line.size for line in report.batch_list}
     for kind, numbers in delivered.by_fix(report, group.numbers).items():
         yield numbered(
-            "retry.left.reviewed", numbers,
+            "retry.left.reviewed",
+            numbers,
             followers=follower_count(total(sizes[n] for n in numbers)),
-            reason=reason(group.reason), fix=Message(f"finish.fix.{kind}"), id=report.id,
-        )  # fmt: skip
+            reason=reason(group.reason),
+            fix=Message(f"finish.fix.{kind}"),
+            id=report.id,
+        )
 
 
 def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
     people = sum(done.suppressed.get(n, 0) for n in group.numbers)
     return of_groups(
-        f"retry.left.{group.verdict}", [group], reason=reason(group.reason),
-        code=code_of(group.errcode), id=report.id, account=report.account, suppressed=people,
-    )  # fmt: skip
+        f"retry.left.{group.verdict}",
+        [group],
+        reason=reason(group.reason),
+        code=code_of(group.errcode),
+        id=report.id,
+        account=report.account,
+        suppressed=people,
+    )

@@ -45,7 +45,7 @@ def send(
     until: UntilWordIfAny = None,
 ) -> int:
     """Submit a broadcast."""
-    from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.tag_lookup import Tags
 
     audience.check(asks=dry_run or is_terminal())
     narrowing.check()
@@ -70,11 +70,16 @@ def send(
         # The same command means the same tomorrow.
         arguments = _with_value(arguments, "--at", lambda text: absolute(text, at))
     wish = SendRequest(
-        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask,
+        target=target,
+        narrowing=narrowing,
+        tags=tags,
+        order=ordered,
+        ask=ask,
         cooling_off=order.kept_back(run.settings, asks=asks),
         confirmed=confirm or (),
-        to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
-    )  # fmt: skip
+        to_the_rest=_to_the_rest(arguments),
+        repeat=_repeat(arguments, ordered.key),
+    )
     sending = Sending(run, wish)
     return sending.dry_run() if dry_run else sending.send(goal if wait else None)
 

@@ -108,7 +108,7 @@ def _note_dead_letters(run: Run) -> None:
 
 def _show(run: Run, broadcast_id: str) -> None:
     for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
-        from broadcast.views import webhooks as presented  # noqa: PLC0415 - few have any
+        from broadcast.views import webhooks as presented
 
         run.note("status.webhook")
         run.terminal.note_each(presented.lines(newest, now=datetime.now(UTC)))
@@ -178,7 +178,7 @@ def listing(
         _check_known(run, ledger, account)
     found = broadcast_reports.reports(ledger, account=account, most=most)
     if run.as_json:
-        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+        from broadcast.views import json_objects
 
         each = [json_objects.in_a_list(report) for report in found]
         run.show_json({"broadcasts": each})
@@ -193,7 +193,7 @@ def listing(
 
 def _check_known(run: Run, ledger: Engine, account: str) -> None:
     """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
-    from models.ledger.rows import known_accounts  # noqa: PLC0415 - for one account's list
+    from models.ledger.rows import known_accounts
 
     used = known_accounts.account_names(ledger)
     if not used:
@@ -203,7 +203,7 @@ def _check_known(run: Run, ledger: Engine, account: str) -> None:
 
 
 def _drawn(found: list[Report], texts: Texts) -> str:
-    from rich.console import Console  # noqa: PLC0415 - a list alone draws a table
+    from rich.console import Console
 
     is_terminal = Console(file=sys.stdout).is_terminal
     # In memory: the terminal alone writes, and says so where standard output is full.
@@ -217,9 +217,9 @@ def _drawn(found: list[Report], texts: Texts) -> str:
 
 def table(found: list[Report], texts: Texts, *, width: int) -> Table:
     """Return one row a broadcast; what it says is cut where *width* columns are too few."""
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.cells import cell_len
+    from rich.markup import escape
+    from rich.table import Table
 
     wide, several = width >= WIDE, len({report.account for report in found}) > 1
     rows = [
@@ -242,10 +242,12 @@ def table(found: list[Report], texts: Texts, *, width: int) -> Table:
     made = Table(box=None, pad_edge=False)
     for name, head in heads.items():
         made.add_column(
-            head, no_wrap=name not in FOLDED, overflow="ellipsis" if name == "content" else "fold",
+            head,
+            no_wrap=name not in FOLDED,
+            overflow="ellipsis" if name == "content" else "fold",
             justify="right" if name == "accepted" else "left",
             max_width=max(room, LEAST_ROOM) if name == "content" else None,
-        )  # fmt: skip
+        )
     for report, row in zip(found, rows, strict=True):
         *others, last = map(escape, row.values())
         made.add_row(*others, f"[{styling.of_state(report.state)}]{last}[/]")
@@ -258,9 +260,11 @@ def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
     if not wide:
         return f"{local:%H:%M}"
     return texts(
-        "list.moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
+        "list.moment",
+        weekday=texts(f"weekday.{local.isoweekday()}"),
+        date=f"{local:%Y-%m-%d}",
         time=f"{local:%H:%M}",
-    )  # fmt: skip
+    )
 
 
 def _progress(report: Report) -> str:

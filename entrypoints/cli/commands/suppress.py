@@ -94,9 +94,10 @@ def remove(
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
     """Ask before followers who opted out get broadcasts again. Raises typer.Exit for a no."""
     own = {
-        one.openid for one in suppressions.every_suppressed(run.engine, whose)
+        one.openid
+        for one in suppressions.every_suppressed(run.engine, whose)
         if one.kind is SuppressionKind.KEYWORD and one.account == whose
-    }  # fmt: skip
+    }
     n = sum(one in own for one in people)
     run.confirm("suppress.question_own", "suppress.declined", yes=not n, n=n)
 
@@ -151,7 +152,7 @@ def _people(openids: list[str] | None, file: Path | None) -> AbstractContextMana
 def _in_file(file: Path) -> Iterator[Iterator[str]]:
     """Yield the OpenIDs of a file, each once. Raises InputError if a line names nobody."""
     # numpy is for who reads a list.
-    from producer.audience import openid_list  # noqa: PLC0415
+    from producer.audience import openid_list
 
     with openid_list.read("-" if str(file) == "-" else file, least=1) as people:
         if people.malformed.count:
@@ -159,7 +160,7 @@ def _in_file(file: Path) -> Iterator[Iterator[str]]:
         yield openid.each_of(chunk.packed for chunk in people.chunks())
 
 
-def _malformed(file: Path, found: Any) -> InputError:  # noqa: ANN401 - as above
+def _malformed(file: Path, found: Any) -> InputError:
     """Return the error that names the first lines that hold no OpenID."""
     lines = [Message("suppress.line", n=n, text=text) for n, text in found.sample[:NAMED]]
     return InputError("error.suppress.malformed", file=str(file), count=found.count, lines=lines)
@@ -194,9 +195,12 @@ def _add(run: Run, people: Iterable[str], word: SuppressionSource, *, whose: str
 
 def _row_of(one: Suppressed) -> dict[str, Any]:
     return {
-        "openid": one.openid, "account": _of_json(one.account), **members(one, "kind", "since"),
-        "who": clean(one.who), "why": one.why and clean(one.why),
-    }  # fmt: skip
+        "openid": one.openid,
+        "account": _of_json(one.account),
+        **members(one, "kind", "since"),
+        "who": clean(one.who),
+        "why": one.why and clean(one.why),
+    }
 
 
 def _table(found: Iterable[Suppressed]) -> Iterator[bytes]:

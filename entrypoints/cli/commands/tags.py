@@ -104,9 +104,13 @@ def delete(
     if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
     run.confirm(
-        "tags.question", "tags.declined", yes=yes, id=found.id, name=found.name,
+        "tags.question",
+        "tags.declined",
+        yes=yes,
+        id=found.id,
+        name=found.name,
         count=follower_count(found.count),
-    )  # fmt: skip
+    )
     run.wechat.ask(chosen, TagDelete(tag_id=found.id))
     run.say("tags.deleted", id=found.id, name=found.name)
     _show(run, chosen, found)
@@ -185,7 +189,7 @@ def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bo
 
         looks = tag_lookup.is_lookup_cheaper(
             listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS
-        )  # fmt: skip
+        )
         wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
         todo = _left(run, whose, tag, wanted=wanted, adds=adds) if looks else wanted
         progress = _progress(run, listed.planned)
@@ -208,7 +212,7 @@ def _left(
     return (one for one, is_present in pairs if is_present is not adds)
 
 
-def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
+def _progress(run: Run, total: int) -> Any:
     reported = [0]
 
     def tell(done: int) -> None:

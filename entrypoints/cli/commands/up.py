@@ -29,7 +29,7 @@ def _db() -> None:
 @db.command(help="help.db.upgrade", json=False)
 def upgrade(run: Run) -> None:
     """Migrate to the newest schema."""
-    from models import schema  # noqa: PLC0415 - not for the help
+    from models import schema
 
     before, after = schema.upgrade(run.engine_to_upgrade)
     if before == after:
@@ -41,7 +41,7 @@ def upgrade(run: Run) -> None:
 @app.command(help="help.demo", json=False)
 def demo(run: Run) -> int:
     """Run the demo."""
-    from entrypoints.cli.embedded import embedded_demo  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.embedded import embedded_demo
 
     return embedded_demo.run(run.terminal)
 
@@ -57,7 +57,7 @@ def up(
     ] = CALLBACK_PORT,
 ) -> int:
     """Run Valkey, a worker and a beat in this terminal."""
-    from entrypoints.cli.embedded import embedded_stack  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.embedded import embedded_stack
 
     return embedded_stack.run(
         run.terminal,
@@ -85,7 +85,7 @@ def simulator(
     ] = None,
 ) -> None:
     """Become the simulator, with the accounts of this environment."""
-    from entrypoints.cli.embedded import embedded_parts  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.embedded import embedded_parts
 
     embedded_parts.require_simulator()
     given = list(run.settings.accounts().values())
@@ -94,16 +94,24 @@ def simulator(
     listener = bound(host, port)
     if not given:
         _tell_trial(
-            run, embedded_parts.LONE_ACCOUNT, listener, followers=followers,
+            run,
+            embedded_parts.LONE_ACCOUNT,
+            listener,
+            followers=followers,
             listed=embedded_parts.TRIAL_FOLLOWERS,
             pushes=bool(pushes),
-        )  # fmt: skip
+        )
     # It is bound here, so that the port is known, and taken, before its URL is printed.
     command = embedded_parts.simulator_command(
-        "--fd", str(listener.fileno()), "--followers", str(followers),
-        "--latency-ms", str(latency_ms), *(("--scenario", str(scenario)) if scenario else ()),
+        "--fd",
+        str(listener.fileno()),
+        "--followers",
+        str(followers),
+        "--latency-ms",
+        str(latency_ms),
+        *(("--scenario", str(scenario)) if scenario else ()),
         *(() if given else embedded_parts.FOLLOWERS_OF_TRIAL),
-    )  # fmt: skip
+    )
     listener.set_inheritable(True)
     # This process becomes the simulator, so that signals and the exit status are its own.
     environment = {**os.environ, **pushes, **embedded_parts.simulator_env(accounts)}
@@ -120,12 +128,16 @@ def _tell_trial(
     pushes: bool,
 ) -> None:
     """Print the lines for ``.env``; the secret is nobody's, so it is not masked."""
-    from entrypoints.serving.server import url_of  # noqa: PLC0415 - as above
+    from entrypoints.serving.server import url_of
 
     settings_lines = run.terminal.in_words(
-        "simulator.trial", n=followers, listed=listed, appid=account.appid,
-        secret=account.appsecret.get_secret_value(), base=url_of(listener),
-    )  # fmt: skip
+        "simulator.trial",
+        n=followers,
+        listed=listed,
+        appid=account.appid,
+        secret=account.appsecret.get_secret_value(),
+        base=url_of(listener),
+    )
     run.say(AsWritten(settings_lines))
     if pushes and account.callback_token is not None:
         token = account.callback_token.get_secret_value()

@@ -100,8 +100,8 @@ def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
 
 def _start(supervisor: Supervisor) -> str:
     """Start every part; return the simulator's URL."""
-    from models import schema  # noqa: PLC0415 - Alembic costs half a second
-    from models.engine import open_engine  # noqa: PLC0415
+    from models import schema
+    from models.engine import open_engine
 
     redis_url = embedded_parts.valkey(supervisor)
     supervisor.env |= {"REDIS_URL": redis_url, "CELERY_BROKER_URL": redis_url}
@@ -123,7 +123,7 @@ def _order_faults(url: str) -> None:
         _admin("POST", f"{url}/admin/faults", json=fault)
 
 
-def _admin(method: str, url: str, *, json: object = None) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _admin(method: str, url: str, *, json: object = None) -> Any:
     """Ask the simulator's admin API, without the proxy that the environment may name."""
     with requests.Session() as session:
         session.trust_env = False
@@ -139,14 +139,23 @@ def _send(supervisor: Supervisor, terminal: Terminal) -> int:
     on, which is true everywhere but here.
     """
     command = [
-        str(Path(sys.executable).parent / "broadcast"), "send", "--openids", str(OPENIDS),
-        "--text", terminal.in_words("demo.text"), "--yes", "--wait",
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "broadcast"),
+        "send",
+        "--openids",
+        str(OPENIDS),
+        "--text",
+        terminal.in_words("demo.text"),
+        "--yes",
+        "--wait",
+    ]
     try:
         return subprocess.run(  # noqa: S603 - our own program
-            command, env={**os.environ, **supervisor.env}, cwd=supervisor.folder, check=False,
+            command,
+            env={**os.environ, **supervisor.env},
+            cwd=supervisor.folder,
+            check=False,
             start_new_session=True,
-        ).returncode  # fmt: skip
+        ).returncode
     except KeyboardInterrupt:
         leave_the_bar()
         raise
@@ -167,9 +176,12 @@ def _ledger(url: str) -> Ledger:
 def _tell(terminal: Terminal, ledger: Ledger, status: int) -> int:
     terminal.say(Plain(""))
     terminal.say(
-        "demo.ledger", calls=ledger.calls, jobs=ledger.jobs, distinct=ledger.distinct,
+        "demo.ledger",
+        calls=ledger.calls,
+        jobs=ledger.jobs,
+        distinct=ledger.distinct,
         doubled=ledger.doubled,
-    )  # fmt: skip
+    )
     once = ledger.distinct == FOLLOWERS and ledger.doubled == 0
     terminal.say("demo.once" if once else "demo.not_once", followers=FOLLOWERS)
     if once:

@@ -24,9 +24,11 @@ _PASSWORD_BYTES = 32
 #: The account of the demo and of ``up --simulator``. Its followers are those that
 #: ``examples/openids.csv`` lists.
 TRIAL_ACCOUNT = Account(
-    name=TRIAL, appid="wxdem0000000000001", appsecret=SecretStr("not-a-secret-of-anybody"),
+    name=TRIAL,
+    appid="wxdem0000000000001",
+    appsecret=SecretStr("not-a-secret-of-anybody"),
     callback_token=SecretStr("noSecretOfAnybody"),
-)  # fmt: skip
+)
 #: The account of a simulator that is given none, with the same followers. It gets the name of an
 #: account of ``.env``, and an appid has one name in a database.
 LONE_ACCOUNT = TRIAL_ACCOUNT.model_copy(update={"name": DEFAULT, "appid": "wxdem0000000000002"})
@@ -60,11 +62,21 @@ def valkey(supervisor: Supervisor, *, data: Path | None = None) -> str:
     child = supervisor.start(
         "valkey",
         # Eviction of a queue would be silent loss.
-        [valkey_server(), str(config), "--port", str(port), "--bind", LOOPBACK,
-         "--maxmemory-policy", "noeviction",
-         # It opens the file for each line, so that another can take its place meanwhile.
-         "--logfile", str(supervisor.log_of("valkey")), *keep],
-    )  # fmt: skip
+        [
+            valkey_server(),
+            str(config),
+            "--port",
+            str(port),
+            "--bind",
+            LOOPBACK,
+            "--maxmemory-policy",
+            "noeviction",
+            # It opens the file for each line, so that another can take its place meanwhile.
+            "--logfile",
+            str(supervisor.log_of("valkey")),
+            *keep,
+        ],
+    )
     child.ready("Ready to accept connections")
     return f"redis://:{password}@{LOOPBACK}:{port}/0"
 

@@ -81,9 +81,13 @@ def run(
         else:
             terminal.say("up.unchecked")
         _serve(
-            supervisor, terminal, accounts, backlog=backlog, callback_port=callback_port,
+            supervisor,
+            terminal,
+            accounts,
+            backlog=backlog,
+            callback_port=callback_port,
             closed=_is_closed(terminal),
-        )  # fmt: skip
+        )
     return 0
 
 
@@ -146,7 +150,7 @@ def _serve(
 
 def _check(terminal: Terminal) -> None:
     """Print the checks. Raises NotReadyError, RedisAwayError, DatabaseAwayError."""
-    from entrypoints.cli import readiness_checks  # noqa: PLC0415 - Celery, which is not for the help
+    from entrypoints.cli import readiness_checks
 
     # The way that the parts will go.
     os.environ.update(beside_proxies(os.environ))
@@ -164,7 +168,7 @@ def _check(terminal: Terminal) -> None:
 
 def _is_closed(terminal: Terminal) -> bool:
     """Return whether a person is to say first what became of the database."""
-    from entrypoints.cli.commands import restored  # noqa: PLC0415 - as above
+    from entrypoints.cli.commands import restored
 
     with _closed_after(terminal) as run:
         return restored.is_closed(run)
@@ -186,9 +190,9 @@ def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:
 
     Raises SettingsError where it has an account under another name, or a name with another appid.
     """
-    from models import schema  # noqa: PLC0415 - Alembic costs half a second
-    from models.engine import open_engine  # noqa: PLC0415
-    from models.ledger.rows.known_accounts import check_account  # noqa: PLC0415
+    from models import schema
+    from models.engine import open_engine
+    from models.ledger.rows.known_accounts import check_account
 
     engine = open_engine(settings.database())
     try:
@@ -259,9 +263,14 @@ def trial_simulator(
     """
     followers = str(embedded_parts.TRIAL_FOLLOWERS)
     url = embedded_parts.simulator(
-        supervisor, [ACCOUNT], "--port", "0", "--followers", followers,
+        supervisor,
+        [ACCOUNT],
+        "--port",
+        "0",
+        "--followers",
+        followers,
         callback=f"http://{embedded_parts.LOOPBACK}:{callback_port}",
-    )  # fmt: skip
+    )
     with left(url, settings):
         yield
 
@@ -289,8 +298,9 @@ def _keywords(settings: Settings) -> str:
     # A string of JSON is one of TOML.
     return "".join(
         f"{name} = {json.dumps(text, ensure_ascii=False)}\n"
-        for name, text in given.items() if text is not None
-    )  # fmt: skip
+        for name, text in given.items()
+        if text is not None
+    )
 
 
 #: Most broadcasts that are named; the rest is counted.
@@ -314,10 +324,13 @@ def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
     for one in unhindered[:MOST_NAMED]:
         held = blocker_lines.will_be_held(broadcast_reports.report(engine, one.id))
         yield Message(
-            "up.backlog_late" if held else "up.backlog_line", id=one.id, account=one.account,
+            "up.backlog_late" if held else "up.backlog_line",
+            id=one.id,
+            account=one.account,
             followers=follower_count(one.recipients["waiting"]),
-            since=Moment(one.created_at, one.now), late_by=one.late_by,
-        )  # fmt: skip
+            since=Moment(one.created_at, one.now),
+            late_by=one.late_by,
+        )
     if len(unhindered) > MOST_NAMED:
         yield Message("up.backlog_more", n=len(unhindered) - MOST_NAMED)
 
@@ -330,6 +343,9 @@ def _of_stopped(found: Sequence[Report]) -> Iterator[Message]:
         theirs = [one for one in stopped if one.account == account]
         waiting = sum(one.recipients["waiting"] or 0 for one in theirs)
         yield Message(
-            "up.backlog_stopped", account=account, n=len(theirs),
-            followers=follower_count(waiting), command=theirs[0].lane.opened_by(account),
-        )  # fmt: skip
+            "up.backlog_stopped",
+            account=account,
+            n=len(theirs),
+            followers=follower_count(waiting),
+            command=theirs[0].lane.opened_by(account),
+        )

@@ -127,7 +127,9 @@ def _of_lane(lanes: Lanes, account: str) -> Iterator[Finding]:
         return
     is_restored = lane.gate(GateKind.RESTORED) is not None
     yield Finding(
-        fault=Fault.RESTORED if is_restored else Fault.ACCOUNT_OFF, account=account,
-        what=Message("doctor.account_off", account=account), fix=next(lanes.stops(account)),
+        fault=Fault.RESTORED if is_restored else Fault.ACCOUNT_OFF,
+        account=account,
+        what=Message("doctor.account_off", account=account),
+        fix=next(lanes.stops(account)),
         command=lane.opened_by(account),
-    )  # fmt: skip
+    )

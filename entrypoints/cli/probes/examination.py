@@ -33,9 +33,12 @@ _AT_ONCE: Final = 16
 _OF_ACCOUNTS: Final = (Part.STORED, Part.WECHAT, Part.CALLS, Part.TOKEN)
 #: What a part that stays silent is taken for.
 _SILENT: Final = {
-    Part.DATABASE: Fault.DATABASE_AWAY, Part.REDIS: Fault.REDIS_AWAY,
-    Part.WORKERS: Fault.BROKER_AWAY, Part.WECHAT: Fault.WECHAT_AWAY, Part.DISK: Fault.DISK,
-}  # fmt: skip
+    Part.DATABASE: Fault.DATABASE_AWAY,
+    Part.REDIS: Fault.REDIS_AWAY,
+    Part.WORKERS: Fault.BROKER_AWAY,
+    Part.WECHAT: Fault.WECHAT_AWAY,
+    Part.DISK: Fault.DISK,
+}
 
 
 class _Probe(threading.Thread):

@@ -94,6 +94,8 @@ def _of_tokens(wechat: WeChat, accounts: Mapping[str, Account]) -> Iterator[Find
         at = seen.replaced_outside_at if seen else None
         if at is not None and now - at < _REPLACED_WITHIN:
             yield Finding(
-                fault=Fault.TOKEN_REPLACED, account=account.name, fix=account.drifted(),
+                fault=Fault.TOKEN_REPLACED,
+                account=account.name,
+                fix=account.drifted(),
                 what=Message("token.drift_seen", account=account.name, at=Moment(at, now)),
-            )  # fmt: skip
+            )

@@ -76,9 +76,12 @@ def _of_dotenv(error: SettingsError) -> Finding:
     if error.message_id == "error.settings.dotenv_line":
         line = int(str(error.facts["line"]))
         return Finding(
-            fault=Fault.DOTENV, what=error.message, fix=_named(line), is_stopgap=True,
+            fault=Fault.DOTENV,
+            what=error.message,
+            fix=_named(line),
+            is_stopgap=True,
             command=f"sed -i --follow-symlinks '{line}s/^/# /' {DOTENV}",
-        )  # fmt: skip
+        )
     if error.message_id == "error.settings.dotenv" and _is_gb18030(DOTENV.read_bytes()):
         command = _CONVERSION
     return Finding(fault=Fault.DOTENV, what=error.message, command=command)
@@ -109,10 +112,12 @@ def _misspelt(written: Iterable[str]) -> Iterator[Finding]:
         # Another one would be a second value of the right one.
         is_sole = [*in_file, *alike.values()].count(near) == 1
         yield Finding(
-            fault=Fault.MISSPELT, what=Message("settings.near", name=name, near=near),
+            fault=Fault.MISSPELT,
+            what=Message("settings.near", name=name, near=near),
             command=f"sed -i --follow-symlinks -E '{line}' {DOTENV}"
-            if name in in_file and is_sole else None,
-        )  # fmt: skip
+            if name in in_file and is_sole
+            else None,
+        )
 
 
 def _files_of(settings: Settings) -> Iterator[Path]:

@@ -29,9 +29,12 @@ def celery() -> str:
 
 #: Of docker-compose.yml: where each program is.
 _SERVICES: Final = {
-    "broadcast": "worker", "celery": "worker", "mysql": "mysql", "psql": "postgres",
+    "broadcast": "worker",
+    "celery": "worker",
+    "mysql": "mysql",
+    "psql": "postgres",
     "redis-cli": "valkey",
-}  # fmt: skip
+}
 
 #: Of a URL, where its server is one of compose.
 _SERVER: Final = re.compile(r"(?:@|//)(mysql|postgres|rabbitmq|valkey)(?![\w.-])")

@@ -20,7 +20,14 @@ from entrypoints.http.routes import (
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    broadcasts.router, recipients.router, events.router, controls.router, accounts.router,
-    campaigns.router, dead_letters.router, webhooks.router, health.router,
+    broadcasts.router,
+    recipients.router,
+    events.router,
+    controls.router,
+    accounts.router,
+    campaigns.router,
+    dead_letters.router,
+    webhooks.router,
+    health.router,
     metrics.router,
-)  # fmt: skip
+)

@@ -24,10 +24,12 @@ Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 
 
 @router.get(
-    "/accounts", response_model=answers.AccountList, operation_id="list_accounts",
+    "/accounts",
+    response_model=answers.AccountList,
+    operation_id="list_accounts",
     summary="List accounts",
     responses=openapi.answers(401, 403, 422, 503),
-)  # fmt: skip
+)
 @in_thread
 def listing(caller: Reader) -> dict[str, Any]:
     """Return the accounts that the key is good for."""
@@ -35,18 +37,23 @@ def listing(caller: Reader) -> dict[str, Any]:
     return {
         "accounts": [
             {
-                **members(one, "name", "appid"), "kind": one.account_kind.value,
-                "calls_per_minute": one.calls_per_minute, **forbidden(lanes.get(one.name)),
+                **members(one, "name", "appid"),
+                "kind": one.account_kind.value,
+                "calls_per_minute": one.calls_per_minute,
+                **forbidden(lanes.get(one.name)),
             }
             for one in caller.accounts().values()
         ]
-    }  # fmt: skip
+    }
 
 
 @router.taking(
-    "/accounts/{name}/halt", answers.Switched, operation="halt",
-    summary="Start no new call of an account", body=openapi.takes("halt", form=Control),
-)  # fmt: skip
+    "/accounts/{name}/halt",
+    answers.Switched,
+    operation="halt",
+    summary="Start no new call of an account",
+    body=openapi.takes("halt", form=Control),
+)
 def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Start no new call of an account until it is unhalted."""
     the_account(caller, name, field="name")
@@ -58,9 +65,12 @@ def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
 
 
 @router.taking(
-    "/accounts/{name}/unhalt", answers.Switched, operation="unhalt",
-    summary="Let an account call again", body=openapi.takes("unhalt", form=Control),
-)  # fmt: skip
+    "/accounts/{name}/unhalt",
+    answers.Switched,
+    operation="unhalt",
+    summary="Let an account call again",
+    body=openapi.takes("unhalt", form=Control),
+)
 def unhalt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Open an account's halt and its stops; no broadcast's own pause."""
     the_account(caller, name, field="name")

@@ -38,10 +38,16 @@ _LOOKED_THROUGH: Final = 2_000
 
 
 @router.taking(
-    "/broadcasts", answers.Submitted, 409, 410, operation="submit", summary="Submit a broadcast",
+    "/broadcasts",
+    answers.Submitted,
+    409,
+    410,
+    operation="submit",
+    summary="Submit a broadcast",
     body=openapi.takes("submit", key=True),
-    also={200: ("The same key and body were there before", answers.Submitted)}, status=201,
-)  # fmt: skip
+    also={200: ("The same key and body were there before", answers.Submitted)},
+    status=201,
+)
 def submit(request: Request, caller: Submitter, value: bodies.Members) -> Response:
     """Store a broadcast; a worker plans it and sends.
 
@@ -53,13 +59,16 @@ def submit(request: Request, caller: Submitter, value: bodies.Members) -> Respon
 
 
 @router.put(
-    "/broadcasts/{broadcast_id}/audience", status_code=201, response_model=answers.Submitted,
-    operation_id="upload", summary="Upload the list of a broadcast",
+    "/broadcasts/{broadcast_id}/audience",
+    status_code=201,
+    response_model=answers.Submitted,
+    operation_id="upload",
+    summary="Upload the list of a broadcast",
     openapi_extra=openapi.uploads(examples.LIST, *uploading.TYPES),
     responses=openapi.of_a_body(
         409, also={200: ("The same list was there before", answers.Submitted)}
     ),
-)  # fmt: skip
+)
 async def upload(
     request: Request,
     broadcast_id: str,
@@ -86,9 +95,11 @@ def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
 
 
 @router.reading(
-    "/broadcasts/{broadcast_id}", answers.Broadcast, operation="get_broadcast",
+    "/broadcasts/{broadcast_id}",
+    answers.Broadcast,
+    operation="get_broadcast",
     summary="Look at a broadcast",
-)  # fmt: skip
+)
 def show(
     broadcast_id: str,
     caller: Reader,
@@ -105,8 +116,11 @@ def show(
 
 
 @router.reading(
-    "/broadcasts", answers.BroadcastList, operation="list_broadcasts", summary="List broadcasts",
-)  # fmt: skip
+    "/broadcasts",
+    answers.BroadcastList,
+    operation="list_broadcasts",
+    summary="List broadcasts",
+)
 def listing(
     caller: Reader,
     *,
@@ -122,9 +136,13 @@ def listing(
     """
     before = lookups.place_of(cursor)
     found, last = _page(
-        caller, account, state, key=None if key is None else _checked(key), before=before,
+        caller,
+        account,
+        state,
+        key=None if key is None else _checked(key),
+        before=before,
         limit=limit,
-    )  # fmt: skip
+    )
     each = [json_objects.in_a_list(report) for report in found]
     follows = None if last is None else lookups.cursor_of(last.created_at, last.id)
     return {"broadcasts": each, "next": follows}
@@ -154,9 +172,14 @@ def _page(
     most = limit + 1 if state is None else lookups.MOST
     while True:
         some = broadcast_reports.reports(
-            caller.engine, account=account, accounts=caller.key.accounts, key=key,
-            before=before, most=most, awaited_only=True,
-        )  # fmt: skip
+            caller.engine,
+            account=account,
+            accounts=caller.key.accounts,
+            key=key,
+            before=before,
+            most=most,
+            awaited_only=True,
+        )
         for report in some:
             if len(found) == limit:
                 return found, found[-1]
@@ -171,10 +194,12 @@ def _page(
 
 
 @router.get(
-    "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
+    "/broadcasts/{broadcast_id}/audit",
+    response_model=answers.Audit,
+    operation_id="audit",
     summary="Audit a broadcast",
     responses=openapi.of_a_reading(409),
-)  # fmt: skip
+)
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""
     return json_answers.as_json(await caller.threads.readers.run(_audit, caller, broadcast_id))
@@ -198,9 +223,13 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
 
 
 @router.taking(
-    "/plans", answers.Plan, 409, operation="plan", summary="Try a broadcast, storing nothing",
+    "/plans",
+    answers.Plan,
+    409,
+    operation="plan",
+    summary="Try a broadcast, storing nothing",
     body=openapi.takes("plan", key=False),
-)  # fmt: skip
+)
 def dry_run(request: Request, caller: Submitter, value: bodies.Members) -> dict[str, Any]:
     """Check a body as a submit does, and hold it against the account's day.
 

@@ -64,9 +64,14 @@ class RunOfCampaign(bodies.Body):
 
 
 @router.taking(
-    "/campaigns", campaign_answers.StoredCampaign, 409, operation="add_campaign",
-    summary="Add a campaign", body=openapi.takes("new_campaign", form=NewCampaign), status=201,
-)  # fmt: skip
+    "/campaigns",
+    campaign_answers.StoredCampaign,
+    409,
+    operation="add_campaign",
+    summary="Add a campaign",
+    body=openapi.takes("new_campaign", form=NewCampaign),
+    status=201,
+)
 def add(caller: Submitter, members: bodies.Members) -> Response:
     """Store a campaign, enabled. What the command line would ask a person is refused."""
     said = shape.parse_as(NewCampaign, members)
@@ -106,9 +111,11 @@ def _stored(caller: Caller, campaign: Campaign, doubts: Sequence[Message]) -> di
 
 
 @router.reading(
-    "/campaigns", campaign_answers.CampaignList, operation="list_campaigns",
+    "/campaigns",
+    campaign_answers.CampaignList,
+    operation="list_campaigns",
     summary="List campaigns",
-)  # fmt: skip
+)
 def listing(
     caller: Reader, *, account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None
 ) -> dict[str, Any]:
@@ -116,9 +123,10 @@ def listing(
     the_account(caller, account, field="account")
     engine = caller.engine
     found = [
-        one for one in campaign_rows.every(engine)
+        one
+        for one in campaign_rows.every(engine)
         if caller.key.may_use(one.plan.account) and account in {None, one.plan.account}
-    ]  # fmt: skip
+    ]
     held = launch_rows.waiting_for_a_person(engine, [one.id for one in found])
     shown = list(zip(held, _objects_of(caller, held), strict=True))
     return {"campaigns": listed(found, shown)}
@@ -133,9 +141,11 @@ def _objects_of(caller: Caller, launches: Sequence[Launch]) -> list[dict[str, An
 
 
 @router.reading(
-    "/campaigns/{name}", campaign_answers.Campaign, operation="get_campaign",
+    "/campaigns/{name}",
+    campaign_answers.Campaign,
+    operation="get_campaign",
     summary="Look at a campaign",
-)  # fmt: skip
+)
 def show(name: str, caller: Reader) -> dict[str, Any]:
     """Return a campaign with its next five due times."""
     return campaign_object(_theirs(caller, name))
@@ -153,9 +163,11 @@ def _theirs(caller: Caller, name: str) -> Campaign:
 
 
 @router.reading(
-    "/campaigns/{name}/runs", campaign_answers.CampaignRuns, operation="campaign_runs",
+    "/campaigns/{name}/runs",
+    campaign_answers.CampaignRuns,
+    operation="campaign_runs",
     summary="List the runs of a campaign",
-)  # fmt: skip
+)
 def runs(
     name: str, caller: Reader, *, limit: Annotated[int, Query(ge=1, le=_MOST_RUNS)] = 50
 ) -> dict[str, Any]:
@@ -166,10 +178,14 @@ def runs(
 
 
 @router.taking(
-    "/campaigns/{name}", campaign_answers.StoredCampaign, 409, operation="edit_campaign",
-    summary="Change a campaign", body=openapi.takes("campaign_change", form=CampaignChange),
+    "/campaigns/{name}",
+    campaign_answers.StoredCampaign,
+    409,
+    operation="edit_campaign",
+    summary="Change a campaign",
+    body=openapi.takes("campaign_change", form=CampaignChange),
     method="PATCH",
-)  # fmt: skip
+)
 def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any]:
     """Change what the body says; a run that was begun goes on as it was."""
     said = shape.parse_as(CampaignChange, members)
@@ -187,9 +203,11 @@ def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str
 
 
 @router.taking(
-    "/campaigns/{name}/enable", campaign_answers.Campaign, operation="enable_campaign",
+    "/campaigns/{name}/enable",
+    campaign_answers.Campaign,
+    operation="enable_campaign",
     summary="Enable a campaign from now on",
-)  # fmt: skip
+)
 def enable(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Enable a campaign from now on."""
     _check_may_send(caller, _theirs(caller, name).plan.template)
@@ -197,18 +215,23 @@ def enable(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
 
 
 @router.taking(
-    "/campaigns/{name}/disable", campaign_answers.Campaign, operation="disable_campaign",
+    "/campaigns/{name}/disable",
+    campaign_answers.Campaign,
+    operation="disable_campaign",
     summary="Start no new run of a campaign until it is enabled",
-)  # fmt: skip
+)
 def disable(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Start no new run of a campaign until it is enabled."""
     return _switch(caller, name, campaign_edits.disable)
 
 
 @router.delete(
-    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="remove_campaign",
-    summary="Remove a campaign", responses=openapi.of_a_reading(),
-)  # fmt: skip
+    "/campaigns/{name}",
+    response_model=campaign_answers.Campaign,
+    operation_id="remove_campaign",
+    summary="Remove a campaign",
+    responses=openapi.of_a_reading(),
+)
 @json_answers.in_thread
 def remove(name: str, caller: Controller) -> dict[str, Any]:
     """Remove a campaign; its runs stay in the ledger, and its name is free."""
@@ -216,10 +239,13 @@ def remove(name: str, caller: Controller) -> dict[str, Any]:
 
 
 @router.taking(
-    "/campaigns/{name}/run", campaign_answers.CampaignRun, 409, operation="run_campaign",
+    "/campaigns/{name}/run",
+    campaign_answers.CampaignRun,
+    409,
+    operation="run_campaign",
     summary="Run a campaign now, or release a held run",
     body=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
-)  # fmt: skip
+)
 def run(
     request: Request,
     name: str,
@@ -234,11 +260,17 @@ def run(
     key = submitting.key_of(request) if said.due is None else None
     campaign = _theirs(caller, name)
     begun = asked_runs.run_for_program(
-        submitting.door(caller), campaign, key=key, due=said.due, edited=said.edited,
-        again=said.again, maybe_sent=said.maybe_sent, who=caller.who,
+        submitting.door(caller),
+        campaign,
+        key=key,
+        due=said.due,
+        edited=said.edited,
+        again=said.again,
+        maybe_sent=said.maybe_sent,
+        who=caller.who,
         wake=partial(caller.parts.waker.wake_for, names.LAUNCH_DUE),
         check=partial(_check_may_launch, caller),
-    )  # fmt: skip
+    )
     return _objects_of(caller, [begun])[0]
 
 
@@ -249,9 +281,11 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
 
 
 @router.taking(
-    "/campaigns/{name}/rehearse", campaign_answers.Rehearsal, operation="rehearse_campaign",
+    "/campaigns/{name}/rehearse",
+    campaign_answers.Rehearsal,
+    operation="rehearse_campaign",
     summary="Rehearse the next run of a campaign",
-)  # fmt: skip
+)
 def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
     campaign = _theirs(caller, name)
@@ -262,15 +296,18 @@ def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     found = rehearsing.rehearse(campaign, due, door=door, wechat=caller.parts.wechat)
     shown = [submitting.for_key(caller, one) for one in found]
     return {
-        "due_at": utc(due), "in_the_way": rehearsals.in_the_way(found),
+        "due_at": utc(due),
+        "in_the_way": rehearsals.in_the_way(found),
         "findings": notices(shown, caller.texts, key=KEY),
-    }  # fmt: skip
+    }
 
 
 @router.taking(
-    "/campaigns/{name}/plan", answers.Plan, operation="plan_campaign",
+    "/campaigns/{name}/plan",
+    answers.Plan,
+    operation="plan_campaign",
     summary="Try the next run of a campaign, storing nothing",
-)  # fmt: skip
+)
 def plan(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Check the next run as its launch does; a draft that is found by its title is not."""
     campaign = _theirs(caller, name)

@@ -90,9 +90,13 @@ def _route(name: str, act: Act, summary: str, *, form: type[Control] = Control) 
     body = Depends(bodies.body_of(form, optional=True))
 
     @router.taking(
-        f"/broadcasts/{{broadcast_id}}/{name}", answers.Controlled, 409, operation=name,
-        summary=summary, body=openapi.takes(name, form=form),
-    )  # fmt: skip
+        f"/broadcasts/{{broadcast_id}}/{name}",
+        answers.Controlled,
+        409,
+        operation=name,
+        summary=summary,
+        body=openapi.takes(name, form=form),
+    )
     def control(caller: Controller, broadcast_id: str, control: Control = body) -> dict[str, Any]:
         return _done(caller, broadcast_id, act=act, control=control)
 
@@ -111,9 +115,14 @@ def _resume(caller: Caller, report: Report, control: Control) -> bool:
     assert isinstance(control, Resumption)
     parts = caller.parts
     return steer.resume(
-        parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
-        why=control.why, maybe_sent=control.maybe_sent,
-    )  # fmt: skip
+        parts.engine,
+        report,
+        settings=parts.settings,
+        quota=parts.quota,
+        who=caller.who,
+        why=control.why,
+        maybe_sent=control.maybe_sent,
+    )
 
 
 def _retry(caller: Caller, report: Report, control: Control) -> bool:
@@ -133,17 +142,23 @@ def _retry(caller: Caller, report: Report, control: Control) -> bool:
 
 _route("pause", _pause, "Start no new call of a broadcast")
 _route(
-    "resume", _resume, "Open a pause or a hold; the rest is proved against the day again",
+    "resume",
+    _resume,
+    "Open a pause or a hold; the rest is proved against the day again",
     form=Resumption,
-)  # fmt: skip
+)
 _route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is not taken")
 _route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
 
 
 @router.taking(
-    "/broadcasts/{broadcast_id}/resolve", answers.Controlled, 409, operation="resolve",
-    summary="Say whether a batch in doubt was sent", body=openapi.takes("resolve", form=Resolution),
-)  # fmt: skip
+    "/broadcasts/{broadcast_id}/resolve",
+    answers.Controlled,
+    409,
+    operation="resolve",
+    summary="Say whether a batch in doubt was sent",
+    body=openapi.takes("resolve", form=Resolution),
+)
 def resolve(
     caller: Controller,
     broadcast_id: str,
@@ -163,9 +178,14 @@ def _resolve(caller: Caller, report: Report, control: Control) -> bool:
     if control.batch not in {line.n for line in report.batch_list}:
         raise ProblemError("error.api.no_batch", field="batch", n=control.batch)
     done = resolves.resolve(
-        caller.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
-        who=caller.who, why=control.why, tuning=caller.parts.settings.tuning(),
-    )  # fmt: skip
+        caller.engine,
+        report.id,
+        control.batch,
+        verdict=_verdict(caller, report, control),
+        who=caller.who,
+        why=control.why,
+        tuning=caller.parts.settings.tuning(),
+    )
     return done.changed
 
 

@@ -32,9 +32,11 @@ _FORBIDDEN: Final = 403
 
 
 @router.reading(
-    "/dead-letters", answers.DeadLetterList, operation="list_dead_letters",
+    "/dead-letters",
+    answers.DeadLetterList,
+    operation="list_dead_letters",
     summary="List dead letters",
-)  # fmt: skip
+)
 def listing(
     caller: Reader,
     *,
@@ -50,9 +52,12 @@ def listing(
     before, accounts = lookups.place_of(cursor), _accounts(caller, account)
     _settle(caller)
     found = dead_letters.newest(
-        caller.engine, state=None if closed else LetterState.DEAD, accounts=accounts,
-        before=before, most=limit + 1,
-    )  # fmt: skip
+        caller.engine,
+        state=None if closed else LetterState.DEAD,
+        accounts=accounts,
+        before=before,
+        most=limit + 1,
+    )
     each = [_as_object(caller, one) for one in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     follows = None if last is None else lookups.cursor_of(last.last_at, last.id)
@@ -88,9 +93,11 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 
 
 @router.reading(
-    "/dead-letters/{letter_id}", answers.DeadLetter, operation="get_dead_letter",
+    "/dead-letters/{letter_id}",
+    answers.DeadLetter,
+    operation="get_dead_letter",
     summary="Look at a dead letter",
-)  # fmt: skip
+)
 def show(letter_id: str, caller: Reader) -> dict[str, Any]:
     """Return a dead letter and what it asked for."""
     one, body = _settled(caller, letter_id)
@@ -117,9 +124,12 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
 
 
 @router.taking(
-    "/dead-letters/{letter_id}/retry", answers.DeadLetterInAList, 409,
-    operation="retry_dead_letter", summary="Submit a dead letter again",
-)  # fmt: skip
+    "/dead-letters/{letter_id}/retry",
+    answers.DeadLetterInAList,
+    409,
+    operation="retry_dead_letter",
+    summary="Submit a dead letter again",
+)
 def retry(
     caller: Annotated[Caller, Depends(having(Scope.CONTROL, Scope.SUBMIT))],
     letter_id: str,
@@ -169,9 +179,12 @@ class DropAll(bodies.Body):
 
 
 @router.taking(
-    "/dead-letters/drop", answers.Dropped, operation="drop_dead_letters",
-    summary="Put all dead letters aside", body=openapi.takes("drop_all", form=DropAll),
-)  # fmt: skip
+    "/dead-letters/drop",
+    answers.Dropped,
+    operation="drop_dead_letters",
+    summary="Put all dead letters aside",
+    body=openapi.takes("drop_all", form=DropAll),
+)
 def drop_all(
     caller: Controller, form: Annotated[DropAll, Depends(bodies.body_of(DropAll))]
 ) -> dict[str, Any]:
@@ -189,9 +202,12 @@ def drop_all(
 
 
 @router.taking(
-    "/dead-letters/{letter_id}/drop", answers.DeadLetterInAList, 409, operation="drop_dead_letter",
+    "/dead-letters/{letter_id}/drop",
+    answers.DeadLetterInAList,
+    409,
+    operation="drop_dead_letter",
     summary="Put a dead letter aside",
-)  # fmt: skip
+)
 def drop(caller: Controller, letter_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Put a dead letter aside: nobody wants it sent."""
     engine = caller.engine

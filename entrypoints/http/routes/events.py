@@ -40,25 +40,33 @@ _LOOK_EVERY_S: Final = 0.5
 _UNCHANGED_S: Final = 5.0
 #: A proxy may cut off who is silent.
 _SILENT_S: Final = 15.0
-_AT_REST: Final = frozenset({
-    BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED,
-    BroadcastState.CANCELLED,
-})  # fmt: skip
+_AT_REST: Final = frozenset(
+    {
+        BroadcastState.COMPLETED,
+        BroadcastState.PARTIAL,
+        BroadcastState.FAILED,
+        BroadcastState.CANCELLED,
+    }
+)
 
 #: Open streams of each key, by its digest.
 _open: Counter[str] = Counter()
 
 
 @router.get(
-    "/broadcasts/{broadcast_id}/events", response_class=StreamingResponse,
-    operation_id="events", summary="Follow a broadcast",
+    "/broadcasts/{broadcast_id}/events",
+    response_class=StreamingResponse,
+    operation_id="events",
+    summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
-    responses=openapi.of_a_reading() | openapi.events(
+    responses=openapi.of_a_reading()
+    | openapi.events(
         "Events `broadcast`, with the broadcast as a list has it, and `state`: id, state, at",
-        EVENTS, examples.EVENTS,
+        EVENTS,
+        examples.EVENTS,
     )
     | {204: {"description": "It is at rest, and was read to its end"}},
-)  # fmt: skip
+)
 async def follow(request: Request, broadcast_id: str, caller: Reader) -> Response:
     """Send the broadcast whenever it changes, and each state that it came to; end when it rests.
 
@@ -90,8 +98,9 @@ class _Snapshot:
         self.id = f"{the_one.past.cursor}-{report.version}-{digest}"
         self.states = [
             _event(str(one.cursor), "state", orjson.dumps(_state_object(the_one.id, one)))
-            for one in seen.became if after is not None and one.cursor > after
-        ]  # fmt: skip
+            for one in seen.became
+            if after is not None and one.cursor > after
+        ]
         self.event = _event(self.id, "broadcast", data)
         self.version = report.version
         # A call of one that was cancelled may still be under way.
@@ -162,9 +171,11 @@ async def _may_read(caller: Caller, account: str) -> bool:
 def _refuse_one_more(key: APIKey) -> None:
     if _open.total() >= MOST or _open[key.digest] >= MOST_OF_A_KEY:
         raise ProblemError(
-            "error.api.busy_events", most=MOST, of_a_key=MOST_OF_A_KEY,
+            "error.api.busy_events",
+            most=MOST,
+            of_a_key=MOST_OF_A_KEY,
             headers={"Retry-After": str(_COME_BACK_S)},
-        )  # fmt: skip
+        )
 
 
 @contextmanager

@@ -23,20 +23,24 @@ RESTS_S: Final = 1.0
 
 
 @router.get(
-    "/healthz", response_model=answers.Health, operation_id="health",
+    "/healthz",
+    response_model=answers.Health,
+    operation_id="health",
     summary="The process runs",
     responses=openapi.answers(503),
-)  # fmt: skip
+)
 async def healthy() -> Response:
     """Return that the process runs."""
     return json_answers.as_json({"ok": True})
 
 
 @router.get(
-    "/readyz", response_model=answers.Readiness, operation_id="ready",
+    "/readyz",
+    response_model=answers.Readiness,
+    operation_id="ready",
     summary="What is missing",
     responses=openapi.answers(also={503: ("Something is missing", answers.Readiness)}),
-)  # fmt: skip
+)
 async def ready(request: Request) -> Response:
     """Return which parts are missing: by their names alone, since anybody may ask.
 

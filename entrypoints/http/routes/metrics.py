@@ -42,13 +42,15 @@ async def scraper(
 
 
 @router.get(
-    "/metrics", operation_id="metrics", response_class=Response,
+    "/metrics",
+    operation_id="metrics",
+    response_class=Response,
     summary="Figures for Prometheus",
     # None on the loopback interface.
     openapi_extra={"security": [{}]},
     responses=openapi.streams("Figures of the last seconds", {"text/plain": _SHOWN})
     | openapi.answers(401, 403, 422, 503),
-)  # fmt: skip
+)
 async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scraper)]) -> Response:
     """Return the figures of the ledger and of the parts, of the accounts that the key is good for.
 

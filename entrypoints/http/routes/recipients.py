@@ -26,14 +26,16 @@ Set = Literal["accepted", "refused", "cancelled", "in_doubt", "waiting", "skippe
 
 
 @router.get(
-    "/broadcasts/{broadcast_id}/recipients", response_class=StreamingResponse,
+    "/broadcasts/{broadcast_id}/recipients",
+    response_class=StreamingResponse,
     operation_id="recipients",
     summary="Stream who is in a set",
-    responses=openapi.of_a_reading(409) | openapi.streams(
+    responses=openapi.of_a_reading(409)
+    | openapi.streams(
         "One object, or one row, an OpenID",
         {LINES: examples.LINES, CSV: examples.ROWS},
     ),
-)  # fmt: skip
+)
 async def stream(
     request: Request,
     broadcast_id: str,

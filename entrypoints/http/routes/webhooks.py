@@ -28,8 +28,11 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 
 
 @router.reading(
-    "/webhooks", answers.WebhookList, operation="list_webhooks", summary="List webhooks",
-)  # fmt: skip
+    "/webhooks",
+    answers.WebhookList,
+    operation="list_webhooks",
+    summary="List webhooks",
+)
 def listing(
     caller: Reader,
     *,
@@ -42,10 +45,12 @@ def listing(
     before = lookups.number_of(cursor)
     the_account(caller, account, field="account")
     found = webhooks.page(
-        caller.engine, states=tuple(WebhookState) if delivered else _NOT_DELIVERED,
+        caller.engine,
+        states=tuple(WebhookState) if delivered else _NOT_DELIVERED,
         accounts=caller.key.accounts if account is None else [account],
-        before=before, most=limit + 1,
-    )  # fmt: skip
+        before=before,
+        most=limit + 1,
+    )
     each = [_webhook_object(caller, one) for _, one in found[:limit]]
     row, last = found[limit - 1] if len(found) > limit else (None, None)
     follows = None if last is None else lookups.cursor_of(last.created_at, str(row))
@@ -57,8 +62,11 @@ def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
 
 
 @router.reading(
-    "/webhooks/{webhook_id}", answers.Webhook, operation="get_webhook", summary="Look at a webhook",
-)  # fmt: skip
+    "/webhooks/{webhook_id}",
+    answers.Webhook,
+    operation="get_webhook",
+    summary="Look at a webhook",
+)
 def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
     """Return what became of an event."""
     return _webhook_object(caller, _theirs(caller, webhook_id))
@@ -75,9 +83,11 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
 
 
 @router.taking(
-    "/webhooks/{webhook_id}/retry", answers.Webhook, operation="retry_webhook",
+    "/webhooks/{webhook_id}/retry",
+    answers.Webhook,
+    operation="retry_webhook",
     summary="Deliver a webhook again",
-)  # fmt: skip
+)
 def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Deliver an event from now on, as on its first day; also one that was delivered."""
     one = _theirs(caller, webhook_id)

@@ -113,9 +113,13 @@ class Audit:
     def figures(self) -> dict[str, Any]:
         """Return how much was audited, and each check with its count, for programs."""
         audited = {
-            "broadcasts": self.broadcasts, "openids": self.openids, "batches": self.batches,
-            "calls": self.calls, "erased": self.erased, "pruned": self.pruned,
-        }  # fmt: skip
+            "broadcasts": self.broadcasts,
+            "openids": self.openids,
+            "batches": self.batches,
+            "calls": self.calls,
+            "erased": self.erased,
+            "pruned": self.pruned,
+        }
         checks = {check.value: self.counts[check] for check in Check}
         return {"ok": not self.counts, "audited": audited, "checks": checks}
 
@@ -204,8 +208,10 @@ def _uploads(engine: Engine) -> Iterator[Finding]:
     for row in rows:
         yield Finding(
             found=Found.GIVEN_UP if row.uploading_at is None else Found.UPLOAD,
-            account=row.account, broadcast_id=row.id, facts={"since": row.since},
-        )  # fmt: skip
+            account=row.account,
+            broadcast_id=row.id,
+            facts={"since": row.since},
+        )
 
 
 _NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="")
@@ -225,12 +231,18 @@ def load_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case |
     moves = _moves(connection, broadcast_id)
     batches = _batches(connection, broadcast_id, moves)
     case = Case(
-        row=row, now=now(connection), waits=waits, lane=one_row(connection, lane, AuditedLane),
-        signs=next_work.signs_of_life(connection, row.account), gates=_gates(connection, row,
-        batches),
-        batches=batches, moves=moves[None], lists=_NO_LISTS,
-        skipped=_skipped(connection, broadcast_id), findings=(),
-    )  # fmt: skip
+        row=row,
+        now=now(connection),
+        waits=waits,
+        lane=one_row(connection, lane, AuditedLane),
+        signs=next_work.signs_of_life(connection, row.account),
+        gates=_gates(connection, row, batches),
+        batches=batches,
+        moves=moves[None],
+        lists=_NO_LISTS,
+        skipped=_skipped(connection, broadcast_id),
+        findings=(),
+    )
     found = [*_reserved(connection, case), *_shared(connection, case)]
     return audited_lists.read_lists(connection, replace(case, findings=found))
 
@@ -275,11 +287,13 @@ def _batches(
     events = _events(connection, broadcast_id)
     return [
         replace(
-            batch, calls=calls.get(batch.id, ()), moves=moves.get(batch.id, ()),
+            batch,
+            calls=calls.get(batch.id, ()),
+            moves=moves.get(batch.id, ()),
             **events.get(batch.id, {}),
         )
         for batch in every_row(connection, query, AuditedBatch)
-    ]  # fmt: skip
+    ]
 
 
 def _events(connection: Connection, broadcast_id: str) -> dict[int, dict[str, Any]]:
@@ -350,13 +364,14 @@ def _shared(connection: Connection, case: Case) -> Iterator[Finding]:
         .join(
             other,
             and_(
-                other.account == AttemptRow.account, other.msg_id == AttemptRow.msg_id,
+                other.account == AttemptRow.account,
+                other.msg_id == AttemptRow.msg_id,
                 other.id != Batch.id,
             ),
         )
         .where(Batch.state.in_(SENT))
         .where(AttemptRow.outcome.in_(SAID_ACCEPTED), call_history.UNDENIED)
-    )  # fmt: skip
+    )
     for row in connection.execute(by_batch.union(by_reply)).mappings():
         facts = dict(row)
         yield case.finding(Found.SHARED_MSG_ID, facts.pop("n"), **facts)

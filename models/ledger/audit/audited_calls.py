@@ -43,9 +43,13 @@ def _numbers(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
     first = batch.calls[0].started_at if batch.calls else None
     if numbers != list(range(1, batch.attempts + 1)) or batch.first_called_at != first:
         yield case.finding(
-            Found.NUMBERS, batch, said=batch.attempts, numbers=", ".join(map(str, numbers)) or "-",
-            at=batch.first_called_at or "-", first=first or "-",
-        )  # fmt: skip
+            Found.NUMBERS,
+            batch,
+            said=batch.attempts,
+            numbers=", ".join(map(str, numbers)) or "-",
+            at=batch.first_called_at or "-",
+            first=first or "-",
+        )
 
 
 def _whole(case: Case, batch: AuditedBatch, call: Call) -> Iterator[Finding]:
@@ -55,9 +59,15 @@ def _whole(case: Case, batch: AuditedBatch, call: Call) -> Iterator[Finding]:
     early = ended is not None and recorded is not None and recorded < ended
     if half or early or call.account != batch.account:
         yield case.finding(
-            Found.TORN, batch, number=call.number, outcome=call.outcome or "-",
-            start=call.started_at, end=ended or "-", heard=recorded or "-", account=call.account,
-        )  # fmt: skip
+            Found.TORN,
+            batch,
+            number=call.number,
+            outcome=call.outcome or "-",
+            start=call.started_at,
+            end=ended or "-",
+            heard=recorded or "-",
+            account=call.account,
+        )
     if call.fence > case.lane.fence:
         yield case.finding(
             Found.FENCE, batch, number=call.number, fence=call.fence, lane=case.lane.fence

@@ -93,9 +93,11 @@ def _due(connection: Connection, account: str, broadcast_id: str | None) -> Iter
             continue
         if row.stored is None or row.stored > max(row.wanted, moment) + STUCK:
             yield Finding(
-                found=Found.DUE, account=account, broadcast_id=row.id,
+                found=Found.DUE,
+                account=account,
+                broadcast_id=row.id,
                 facts={"since": row.wanted, "at": row.stored or "-"},
-            )  # fmt: skip
+            )
 
 
 def _calls(connection: Connection, account: str, broadcast_id: str | None) -> Iterator[LaneCall]:
@@ -131,13 +133,21 @@ def _compare_neighbours(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
     found = _pair_finding(one, other)
     if found is not None:
         yield Finding(
-            found=found, account=other.account, broadcast_id=other.broadcast_id, n=other.n,
+            found=found,
+            account=other.account,
+            broadcast_id=other.broadcast_id,
+            n=other.n,
             facts={
-                "number": other.number, "at": other.started_at, "other": one.broadcast_id,
-                "other_n": one.n, "other_number": one.number, "end": one.ended_at or "-",
-                "earlier": other.started_at, "later": one.started_at,
+                "number": other.number,
+                "at": other.started_at,
+                "other": one.broadcast_id,
+                "other_n": one.n,
+                "other_number": one.number,
+                "end": one.ended_at or "-",
+                "earlier": other.started_at,
+                "later": one.started_at,
             },
-        )  # fmt: skip
+        )
 
 
 def _pair_finding(one: LaneCall, other: LaneCall) -> Found | None:

@@ -83,11 +83,13 @@ def read_lists(connection: Connection, case: Case) -> Case:
     }
     run = row.subtraction
     found = Lists(
-        sizes=look.sizes | _by_reason(look.sizes, run), ranges=ranges,
-        marks=look.marks | _by_reason(look.marks, run), digest=look.digest.hexdigest(),
+        sizes=look.sizes | _by_reason(look.sizes, run),
+        ranges=ranges,
+        marks=look.marks | _by_reason(look.marks, run),
+        digest=look.digest.hexdigest(),
         resolved=ASKED if run is None else name_of(LEFT, run),
         erased=look.erased[ASKED if ASKED in look.sizes or run is None else name_of(LEFT, run)],
-    )  # fmt: skip
+    )
     leaves = case.leaves if planned else ()
     if planned:
         doubtful = 0 if _are_apart(leaves, look) else sum(batch.size or 0 for batch in leaves)
@@ -318,8 +320,10 @@ def _repeated(
         return
     pairs, firsts, counts = np.unique(
         np.stack([owners[places], owners[places + 1]], axis=1),
-        axis=0, return_index=True, return_counts=True,
-    )  # fmt: skip
+        axis=0,
+        return_index=True,
+        return_counts=True,
+    )
     for (n, other), first, count in zip(pairs, firsts, counts, strict=True):
         example = _text(ids[places[first : first + 1]])
         yield (int(n), int(other)), int(count), example

@@ -123,14 +123,18 @@ class Finding:
     def as_object(self, **words: str) -> dict[str, Any]:
         """Return it for programs; *words*: what it says, and means, in the reader's language."""
         return {
-            "check": self.found.check.value, "code": self.found.value, "account": self.account,
-            "broadcast": self.broadcast_id or None, "batch": self.n, **words,
+            "check": self.found.check.value,
+            "code": self.found.value,
+            "account": self.account,
+            "broadcast": self.broadcast_id or None,
+            "batch": self.n,
+            **words,
             # To the microsecond: what an audit distinguishes may be that near.
             "facts": {
                 name: utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
                 for name, fact in self.facts.items()
             },
-        }  # fmt: skip
+        }
 
 
 @frozen

@@ -103,9 +103,13 @@ def _tiles(case: Case) -> Iterator[Finding]:
     for batch in case.batches:
         if is_there and batch.size and batch.id not in lists.ranges:
             yield case.finding(
-                Found.RANGE, batch, list=batch.list or "-", start=batch.start,
-                size=batch.size or 0, counted=lists.size(batch.list),
-            )  # fmt: skip
+                Found.RANGE,
+                batch,
+                list=batch.list or "-",
+                start=batch.start,
+                size=batch.size or 0,
+                counted=lists.size(batch.list),
+            )
         there = lists.ranges.get(batch.id)
         if there and there.erased != batch.erased:
             yield case.finding(Found.ERASED, batch, said=batch.erased, counted=there.erased)
@@ -210,9 +214,12 @@ def keys(case: Case) -> Iterator[Finding]:
             same = call.clientmsgid in {batch.clientmsgid, made}
             if not same and not left_nothing(call.outcome, call.transport):
                 yield case.finding(
-                    Found.KEY_OF_CALL, batch, number=call.number, key=call.clientmsgid,
+                    Found.KEY_OF_CALL,
+                    batch,
+                    number=call.number,
+                    key=call.clientmsgid,
                     made=batch.clientmsgid,
-                )  # fmt: skip
+                )
 
 
 def _made(case: Case, batch: AuditedBatch) -> str | None:
@@ -264,9 +271,12 @@ def _late(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
             first = None
         if first is not None and call.started_at >= first.started_at + window:
             yield case.finding(
-                Found.WINDOW, batch, number=call.number, at=call.started_at,
+                Found.WINDOW,
+                batch,
+                number=call.number,
+                at=call.started_at,
                 first=first.started_at,
-            )  # fmt: skip
+            )
         if first is None and (call.maybe_sent or call.said_accepted):
             first = call
 
@@ -283,9 +293,13 @@ def gates(case: Case) -> Iterator[Finding]:
         for call in batch.calls:
             if call.gate_counter > counter:
                 yield case.finding(
-                    Found.COUNTERS, batch, gate=f"#{call.number}", closed=call.gate_counter,
-                    opened="-", lane=counter,
-                )  # fmt: skip
+                    Found.COUNTERS,
+                    batch,
+                    gate=f"#{call.number}",
+                    closed=call.gate_counter,
+                    opened="-",
+                    lane=counter,
+                )
 
 
 def contradictions(
@@ -300,10 +314,12 @@ def contradictions(
             yield (
                 Found.COUNTERS,
                 {
-                    "gate": gate.kind, "closed": gate.closed_counter,
-                    "opened": "-" if opened is None else opened, "lane": counter,
+                    "gate": gate.kind,
+                    "closed": gate.closed_counter,
+                    "opened": "-" if opened is None else opened,
+                    "lane": counter,
                 },
-            )  # fmt: skip
+            )
     alike = sorted(gates, key=lambda gate: (gate.only, gate.closed_counter))
     for one, other in itertools.pairwise(alike):
         if one.only == other.only and _stood(one, other):
@@ -377,9 +393,12 @@ def clock(case: Case) -> Iterator[Finding]:
         for call in batch.calls:
             if call.ended_at is not None and call.ended_at < call.started_at:
                 yield case.finding(
-                    Found.CLOCK, batch, number=call.number, earlier=call.ended_at,
+                    Found.CLOCK,
+                    batch,
+                    number=call.number,
+                    earlier=call.ended_at,
                     later=call.started_at,
-                )  # fmt: skip
+                )
                 continue
             gate = next((gate for gate in case.gates if _is_turned(gate, call)), None)
             if gate is not None:

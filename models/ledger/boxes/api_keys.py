@@ -20,10 +20,16 @@ def add(connection: Connection, key: APIKey, *, who: str) -> str:
     """Store what is kept of a key; return its id. Raises DatabaseAwayError."""
     key_id = _new_id(connection)
     insert_row(
-        connection, APIKeyRow, id=key_id, name=key.name, scopes=joined(key.scopes),
-        accounts=None if key.accounts is None else joined(key.accounts), digest=key.digest,
-        created_at=now(connection), created_by=who,
-    )  # fmt: skip
+        connection,
+        APIKeyRow,
+        id=key_id,
+        name=key.name,
+        scopes=joined(key.scopes),
+        accounts=None if key.accounts is None else joined(key.accounts),
+        digest=key.digest,
+        created_at=now(connection),
+        created_by=who,
+    )
     return key_id
 
 
@@ -61,14 +67,18 @@ def stored(connection: Connection) -> Sequence[StoredKey]:
     rows = connection.execute(query).mappings().all()
     return [
         StoredKey(
-            id=row["id"], created_at=row["created_at"], created_by=row["created_by"],
-            revoked_at=row["revoked_at"], revoked_by=row["revoked_by"],
+            id=row["id"],
+            created_at=row["created_at"],
+            created_by=row["created_by"],
+            revoked_at=row["revoked_at"],
+            revoked_by=row["revoked_by"],
             key=APIKey(
-                name=row["name"], digest=row["digest"],
+                name=row["name"],
+                digest=row["digest"],
                 # One that only a newer release knows gives no right here.
                 scopes=frozenset(Scope(w) for w in row["scopes"].split() if w in set(Scope)),
                 accounts=None if row["accounts"] is None else frozenset(row["accounts"].split()),
             ),
         )
         for row in rows
-    ]  # fmt: skip
+    ]

@@ -70,11 +70,22 @@ def store_letter_in(connection: Connection, letter: Letter) -> str:
         return there
     letter_id, body = f"dead-{base.dated(moment)}", letter.kept_body
     insert_row(
-        connection, DeadLetterRow, id=letter_id, source=letter.source, digest=letter.digest,
-        state=LetterState.DEAD, key=_fitting(letter.key, _LONGEST_KEY),
-        account=_fitting(letter.account, _LONGEST_ACCOUNT), body=body, characters=len(body),
-        is_cut=letter.is_cut, reason=letter.reason, times=1, first_at=moment, last_at=moment,
-    )  # fmt: skip
+        connection,
+        DeadLetterRow,
+        id=letter_id,
+        source=letter.source,
+        digest=letter.digest,
+        state=LetterState.DEAD,
+        key=_fitting(letter.key, _LONGEST_KEY),
+        account=_fitting(letter.account, _LONGEST_ACCOUNT),
+        body=body,
+        characters=len(body),
+        is_cut=letter.is_cut,
+        reason=letter.reason,
+        times=1,
+        first_at=moment,
+        last_at=moment,
+    )
     return letter_id
 
 
@@ -91,9 +102,12 @@ def _count_repeat(connection: Connection, letter_id: str, reason: Message) -> No
     values: dict[str, object] = {"times": DeadLetterRow.times + 1, "last_at": now(connection)}
     if not is_sent(connection, letter_id):
         values |= {
-            "state": LetterState.DEAD, "reason": reason,
-            "broadcast_id": None, "closed_at": None, "closed_by": None,
-        }  # fmt: skip
+            "state": LetterState.DEAD,
+            "reason": reason,
+            "broadcast_id": None,
+            "closed_at": None,
+            "closed_by": None,
+        }
     change(connection, DeadLetterRow, letter_id, **values)
 
 
@@ -317,9 +331,11 @@ def letter_named(connection: Connection, name: str) -> tuple[KeptLetter, str]:
     Raises UnknownIdError, and InputError where *name* fits several.
     """
     letter_id = _id(connection, name)
-    row = connection.execute(
-        _LETTERS.add_columns(DeadLetterRow.body).filter_by(id=letter_id)
-    ).mappings().one()  # fmt: skip
+    row = (
+        connection.execute(_LETTERS.add_columns(DeadLetterRow.body).filter_by(id=letter_id))
+        .mappings()
+        .one()
+    )
     return KeptLetter(**{name: row[name] for name in row if name != "body"}), row["body"]
 
 

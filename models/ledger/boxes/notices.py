@@ -47,9 +47,13 @@ def add(
     message = Message(f"notice.{kind}", account=account, subject=subject, **facts)
     moment = now(connection)
     values = {
-        "key": key, "message": message, "state": state, "tries": 0,
-        "since": moment, "due_at": moment if state is NoticeState.WAITING else None,
-    }  # fmt: skip
+        "key": key,
+        "message": message,
+        "state": state,
+        "tries": 0,
+        "since": moment,
+        "due_at": moment if state is NoticeState.WAITING else None,
+    }
     for name in receivers(connection):
         insert_row(connection, NoticeRow, receiver=name, **values)
 
@@ -126,9 +130,12 @@ def record(
         mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
         tries = one.tries + (state is not NoticeState.PASSED)
         values = {
-            "state": end, "due_at": due_at, "problem": problem, "tries": tries,
+            "state": end,
+            "due_at": due_at,
+            "problem": problem,
+            "tries": tries,
             "posted_at": moment if state is NoticeState.SENT else one.posted_at,
-        }  # fmt: skip
+        }
         change_where(connection, NoticeRow, *mine, **values)
 
 
@@ -159,9 +166,7 @@ def acknowledge(connection: Connection, subject: str | None) -> int:
     Return how many notices there were, each of one receiver.
     """
     waiting = every_row(connection, _NOTICES.filter_by(state=NoticeState.WAITING), Notice)
-    mine = [
-        one for one in waiting if one.asks_for_a_person and subject in {None, one.subject}
-    ]  # fmt: skip
+    mine = [one for one in waiting if one.asks_for_a_person and subject in {None, one.subject}]
     for one in mine:
         end = NoticeState.SENT if one.was_posted else NoticeState.PASSED
         change(connection, NoticeRow, one.id, state=end, due_at=None)

@@ -79,10 +79,11 @@ def erased_in(connection: Connection, some: Sequence[Due]) -> Collection[int]:
     people = {(push.account, str(push.openid)) for push in some}
     erased = erased_people.erased_in(connection, people) if people else ()
     return {
-        push.id for push in some
+        push.id
+        for push in some
         # Somebody was erased while these waited; the word in their place is nobody.
         if (push.account, push.openid) in erased or push.openid == ERASED.decode()
-    }  # fmt: skip
+    }
 
 
 def apply(engine: Engine, account: str, some: Sequence[Due]) -> None:
@@ -94,9 +95,11 @@ def message_of(push: Due) -> OptOutMessage:
     """Return the opt-out of *push*."""
     assert push.openid is not None
     return OptOutMessage(
-        openid=push.openid, at=_said_at(push), received_at=push.received_at,
+        openid=push.openid,
+        at=_said_at(push),
+        received_at=push.received_at,
         out=push.action is Action.UNSUBSCRIBE,
-    )  # fmt: skip
+    )
 
 
 def _said_at(push: Due) -> datetime:
@@ -118,8 +121,10 @@ def moment_of(push: Due) -> datetime:
         return push.happened_at
     log.warning(
         "push %d of account %s: its CreateTime %s is more than a day ahead: it counts by receipt",
-        push.id, push.account, push.happened_at,
-    )  # fmt: skip
+        push.id,
+        push.account,
+        push.happened_at,
+    )
     return push.received_at.replace(microsecond=0)
 
 

@@ -56,7 +56,7 @@ _TABLE: Final = Base.metadata.tables[OutboxRow.__tablename__]
 class AppTransaction(Protocol):
     """The app's own: a SQLAlchemy ``Session`` or ``Connection``."""
 
-    def execute(self, statement: Executable, /) -> Any:  # noqa: ANN401 - each has its own result
+    def execute(self, statement: Executable, /) -> Any:
         """Run one statement."""
 
 
@@ -79,10 +79,14 @@ def post(transaction: AppTransaction, *, body: str, account: str | None, who: st
     """Write a request; it counts if and when *transaction* is committed."""
     transaction.execute(
         insert(_TABLE).values(
-            id=secrets.token_hex(16), account=account, who=who, body=body,
-            created_at=database_now(), tries=0,
+            id=secrets.token_hex(16),
+            account=account,
+            who=who,
+            body=body,
+            created_at=database_now(),
+            tries=0,
         )
-    )  # fmt: skip
+    )
 
 
 @reading
@@ -222,9 +226,10 @@ def waiting_long(connection: Connection) -> Waiting | None:
     """Return what waits for long; None: nothing does."""
     moment = now(connection)
     count, since = connection.execute(
-        select(func.count(), func.min(OutboxRow.created_at))
-        .where(OutboxRow.created_at < moment - LONG)
-    ).one()  # fmt: skip
+        select(func.count(), func.min(OutboxRow.created_at)).where(
+            OutboxRow.created_at < moment - LONG
+        )
+    ).one()
     return Waiting(count=count, since=since, now=moment) if count else None
 
 

@@ -207,9 +207,10 @@ def unapplied_in(connection: Connection, account: str) -> Sequence[str]:
     :data:`MOST_TRIES_AWAITED` an opt-out is awaited no more.
     """
     is_suppressed = exists().where(
-        Suppression.openid == PushRow.openid, Suppression.lifted_at.is_(None),
+        Suppression.openid == PushRow.openid,
+        Suppression.lifted_at.is_(None),
         Suppression.account.in_([account, ALL_ACCOUNTS]),
-    )  # fmt: skip
+    )
     query = (
         select(PushRow.openid)
         .distinct()
@@ -324,11 +325,15 @@ def push_counts(connection: Connection, accounts: Iterable[str]) -> dict[str, Pu
         waiting, since, _ = _counted(connection, *due, PushRow.tries == 0)
         aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
         found[account] = PushCounts(
-            last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
+            last_at=last_at,
+            unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
             unapplied=unapplied_in(connection, account),
-            waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
+            waiting=waiting,
+            waiting_since=since,
+            set_aside=aside,
+            set_aside_at=aside_at,
             now=moment,
-        )  # fmt: skip
+        )
     return found
 
 

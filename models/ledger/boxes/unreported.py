@@ -101,16 +101,20 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
         own = gate.broadcast_id
         yield {
             "kind": rules_notices.WAITS if own else rules_notices.STOPPED,
-            "account": gate.account, "subject": own or gate.account, "key": f"gate {gate.id}",
-        }  # fmt: skip
+            "account": gate.account,
+            "subject": own or gate.account,
+            "key": f"gate {gate.id}",
+        }
     doubts = select(Batch).filter_by(state=BatchState.IN_DOUBT).order_by(Batch.id.desc())
     for batch in connection.execute(doubts):
         # Settled and retried it may be in doubt once more.
         key = f"doubt {batch.id} {batch.attempts} {batch.settled_after}"
         yield {
-            "kind": rules_notices.WAITS, "account": batch.account, "key": key,
+            "kind": rules_notices.WAITS,
+            "account": batch.account,
+            "key": key,
             "subject": batch.broadcast_id,
-        }  # fmt: skip
+        }
 
 
 def _ended(connection: Connection) -> Sequence[Figures]:
@@ -119,11 +123,16 @@ def _ended(connection: Connection) -> Sequence[Figures]:
     Those that still wait for WeChat or a person keep none behind them from its notice.
     """
     since = select(func.min(NoticeReceiverRow.since)).scalar_subquery()
-    query = figures.ROWS.where(
-        BroadcastRow.phase == Phase.ENDED, BroadcastRow.finished_at >= since,
-        BroadcastRow.finished_at >= now(connection) - _NEWS_FOR,
-        func.coalesce(BroadcastRow.reported_version, -1) < BroadcastRow.version,
-    ).order_by(BroadcastRow.id).limit(_AT_ONCE)  # fmt: skip
+    query = (
+        figures.ROWS.where(
+            BroadcastRow.phase == Phase.ENDED,
+            BroadcastRow.finished_at >= since,
+            BroadcastRow.finished_at >= now(connection) - _NEWS_FOR,
+            func.coalesce(BroadcastRow.reported_version, -1) < BroadcastRow.version,
+        )
+        .order_by(BroadcastRow.id)
+        .limit(_AT_ONCE)
+    )
     found: list[Figures] = []
     page = every_row(connection, query, ReportedRow)
     while page and len(found) < _AT_ONCE:

@@ -115,11 +115,21 @@ def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
     change_where(connection, BroadcastRow, mine, **raised)
     version = select(BroadcastRow.version).where(mine).scalar_subquery()
     insert_row(
-        connection, WebhookRow, broadcast_id=broadcast_id, version=version,
-        account=receiver.account, kind=objects.event_kind(notice.state), url=receiver.notify_url,
-        origin=origin(receiver.notify_url), figures=notice.figures, state=WebhookState.WAITING,
-        tries=0, created_at=notice.at, due_at=notice.at, since=notice.at,
-    )  # fmt: skip
+        connection,
+        WebhookRow,
+        broadcast_id=broadcast_id,
+        version=version,
+        account=receiver.account,
+        kind=objects.event_kind(notice.state),
+        url=receiver.notify_url,
+        origin=origin(receiver.notify_url),
+        figures=notice.figures,
+        state=WebhookState.WAITING,
+        tries=0,
+        created_at=notice.at,
+        due_at=notice.at,
+        since=notice.at,
+    )
 
 
 def _notice(connection: Connection, broadcast_id: str) -> _Notice | None:
@@ -131,10 +141,11 @@ def _notice(connection: Connection, broadcast_id: str) -> _Notice | None:
     try:
         found = figures.figures_of(connection, broadcast_id)
         notice = _Notice(
-            state=found.state, digest=objects.event_digest(found.state, *found.sums),
+            state=found.state,
+            digest=objects.event_digest(found.state, *found.sums),
             at=found.row.now,
             figures=found.stored(),
-        )  # fmt: skip
+        )
     except Exception:
         # Raises where the server has taken back the change as well.
         savepoint.rollback()
@@ -229,9 +240,11 @@ def mark_failed(
     *is_final*: the receiver wants no more. What somebody else recorded since it was taken stays.
     """
     mine = (
-        WebhookRow.id == taken.id, WebhookRow.tries == taken.tries,
-        WebhookRow.since == taken.since, WebhookRow.state == WebhookState.WAITING,
-    )  # fmt: skip
+        WebhookRow.id == taken.id,
+        WebhookRow.tries == taken.tries,
+        WebhookRow.since == taken.since,
+        WebhookRow.state == WebhookState.WAITING,
+    )
     if connection.scalar(select(WebhookRow.id).where(*mine).with_for_update()) is None:
         return WebhookState.WAITING
     moment = now(connection)
@@ -240,9 +253,15 @@ def mark_failed(
         due_at = next_try(taken.tries, now=moment, since=taken.since, waits=waits)
     state = WebhookState.GIVEN_UP if due_at is None else WebhookState.WAITING
     change_where(
-        connection, WebhookRow, *mine, state=state, due_at=due_at,
-        closed_at=moment if due_at is None else None, http_status=http_status, problem=problem,
-    )  # fmt: skip
+        connection,
+        WebhookRow,
+        *mine,
+        state=state,
+        due_at=due_at,
+        closed_at=moment if due_at is None else None,
+        http_status=http_status,
+        problem=problem,
+    )
     return state
 
 
@@ -255,9 +274,12 @@ def retry_events(engine: Engine, some: Collection[tuple[str, int]]) -> int:
     def work(connection: Connection) -> int:
         moment = now(connection)
         values = {
-            "state": WebhookState.WAITING, "tries": 0, "since": moment, "due_at": moment,
+            "state": WebhookState.WAITING,
+            "tries": 0,
+            "since": moment,
+            "due_at": moment,
             "closed_at": None,
-        }  # fmt: skip
+        }
         of = (WebhookRow.broadcast_id == bindparam("b_id"), WebhookRow.version == bindparam("b_n"))
         each = [{"b_id": broadcast_id, "b_n": version} for broadcast_id, version in some]
         connection.execute(update(WebhookRow).where(*of).values(values), each)

@@ -36,11 +36,22 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
     refuse_taken_in(connection, name)
     note_place(connection)
     insert_row(
-        connection, CampaignRow, id=f"campaign-{base.drawn()}", name=name, used_name=name,
-        version=1, state=CampaignState.ENABLED, decided_until=moment,
-        next_due_at=due_times.check(plan.schedule, moment), created_at=moment, created_by=who,
-        edited_at=moment, edited_by=who, account=plan.account, plan=plan.stored,
-    )  # fmt: skip
+        connection,
+        CampaignRow,
+        id=f"campaign-{base.drawn()}",
+        name=name,
+        used_name=name,
+        version=1,
+        state=CampaignState.ENABLED,
+        decided_until=moment,
+        next_due_at=due_times.check(plan.schedule, moment),
+        created_at=moment,
+        created_by=who,
+        edited_at=moment,
+        edited_by=who,
+        account=plan.account,
+        plan=plan.stored,
+    )
     return campaign_rows.named_in(connection, name)
 
 
@@ -64,8 +75,10 @@ def edit(engine: Engine, campaign: Campaign, plan: CampaignPlan, *, who: str) ->
         if old.version != campaign.version:
             raise ConflictError("error.campaign.edited", name=old.name, who=old.edited_by)
         values: dict[str, Any] = {
-            "version": old.version + 1, "account": plan.account, "plan": plan.stored,
-        }  # fmt: skip
+            "version": old.version + 1,
+            "account": plan.account,
+            "plan": plan.stored,
+        }
         if plan.schedule == old.plan.schedule:
             return values
         decided = _decided(old, moment)

@@ -68,5 +68,6 @@ def _unknown(connection: Connection, name: str) -> UnknownIdError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return UnknownIdError(
         "error.campaign.unknown_near" if near else "error.campaign.unknown",
-        name=quoted(name, _SHOWN), near=", ".join(near),
-    )  # fmt: skip
+        name=quoted(name, _SHOWN),
+        near=", ".join(near),
+    )

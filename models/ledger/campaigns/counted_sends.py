@@ -38,20 +38,24 @@ _NOBODY: Final = and_(
 #: What was begun, or will be; with the template where a campaign launched it.
 _SENDS: Final = (
     select(
-        BroadcastRow.id, BroadcastRow.audience_kind, BroadcastRow.audience_spec, LaunchRow.template,
-        CampaignRow.name, _AT.label("at"),
+        BroadcastRow.id,
+        BroadcastRow.audience_kind,
+        BroadcastRow.audience_spec,
+        LaunchRow.template,
+        CampaignRow.name,
+        _AT.label("at"),
     )
     .outerjoin(LaunchRow, LaunchRow.broadcast_id == BroadcastRow.id)
     .outerjoin(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
     .where(or_(BroadcastRow.started_at.is_not(None) & ~_NOBODY, BroadcastRow.phase != Phase.ENDED))
-)  # fmt: skip
+)
 
 #: Runs that a restored database does not know to be sent: each may have been.
 _UNSURE: Final = (
     select(LaunchRow.due_at, LaunchRow.template, CampaignRow.name)
     .join(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
     .where(LaunchRow.state == LaunchState.HELD, LaunchRow.why == Why.RESTORED)
-)  # fmt: skip
+)
 
 
 @reading

@@ -136,9 +136,11 @@ def _is_open(connection: Connection, campaign_id: str) -> bool:
     mine = LaunchRow.campaign_id == campaign_id
     begun = exists().where(mine, LaunchRow.state == LaunchState.BEGUN)
     sending = exists().where(
-        mine, LaunchRow.state == LaunchState.LAUNCHED,
-        BroadcastRow.id == LaunchRow.broadcast_id, BroadcastRow.phase != Phase.ENDED,
-    )  # fmt: skip
+        mine,
+        LaunchRow.state == LaunchState.LAUNCHED,
+        BroadcastRow.id == LaunchRow.broadcast_id,
+        BroadcastRow.phase != Phase.ENDED,
+    )
     return is_so(connection, or_(begun, sending))
 
 
@@ -220,15 +222,20 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
     [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
     had_at = launch.decided_at if row.taken_at is None else row.taken_at if row.taken_by else None
     newer = exists().where(
-        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
-        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
-    )  # fmt: skip
+        LaunchRow.campaign_id == launch.campaign_id,
+        LaunchRow.due_at > launch.due_at,
+        LaunchRow.released_by.is_(None),
+        LaunchRow.state != LaunchState.SKIPPED,
+    )
     one = DueTime(
-        due=launch.due_at, now=moment, released_at=launch.released_at,
+        due=launch.due_at,
+        now=moment,
+        released_at=launch.released_at,
         answered_at=closed_gates.answered_at(connection),
-        by_person=launch.released_by is not None, had_at=had_at,
+        by_person=launch.released_by is not None,
+        had_at=had_at,
         newest=not is_so(connection, newer),
-    )  # fmt: skip
+    )
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is LaunchState.BEGUN:
         found = launch_rows.with_campaign(connection, campaign, launch)

@@ -96,26 +96,35 @@ def add(
         except InputError as error:
             verdict = Verdict(state=LaunchState.HELD, reason=error.message)
     row = {
-        "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due,
-        "version": campaign.version, "template": template,
-        "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}", **_decided(verdict, moment),
-    }  # fmt: skip
+        "campaign_id": campaign.id,
+        "account": campaign.plan.account,
+        "due_at": due,
+        "version": campaign.version,
+        "template": template,
+        "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}",
+        **_decided(verdict, moment),
+    }
     insert_row(connection, LaunchRow, **{**row, **values})
     return verdict
 
 
 def _decided(verdict: Verdict, moment: datetime) -> dict[str, object]:
     return {
-        "state": verdict.state, "why": verdict.why, "reason": verdict.reason, "decided_at": moment
-    }  # fmt: skip
+        "state": verdict.state,
+        "why": verdict.why,
+        "reason": verdict.reason,
+        "decided_at": moment,
+    }
 
 
 def with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
     """Return a launch with what its campaign says of it now."""
     return ReservedLaunch(
-        launch=launch, name=campaign.name, policy=campaign.plan.policy,
+        launch=launch,
+        name=campaign.name,
+        policy=campaign.plan.policy,
         last_size=_last_size(connection, launch),
-    )  # fmt: skip
+    )
 
 
 of_campaign = reading(with_campaign)
@@ -153,9 +162,12 @@ def mark_launched(
     """
     mine = update(LaunchRow).filter_by(id=launch_id, state=LaunchState.BEGUN)
     launched = mine.values(
-        state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size,
-        decided_at=now(connection), **NOT_TAKEN,
-    )  # fmt: skip
+        state=LaunchState.LAUNCHED,
+        broadcast_id=broadcast_id,
+        size=size,
+        decided_at=now(connection),
+        **NOT_TAKEN,
+    )
     # The lane of the broadcast is locked, as it is where all are closed.
     is_closed = closed_gates.are_lanes_closed(connection)
     if is_closed or not connection.execute(launched).rowcount:
@@ -235,9 +247,16 @@ def run_now(
     # No due time has a part of a second.
     due = moment.replace(microsecond=moment.microsecond or 1)
     add(
-        connection, campaign, due, verdict=_BEGUN, moment=moment,
-        key=own, released_at=moment, released_by=who, template=shown.template,
-    )  # fmt: skip
+        connection,
+        campaign,
+        due,
+        verdict=_BEGUN,
+        moment=moment,
+        key=own,
+        released_at=moment,
+        released_by=who,
+        template=shown.template,
+    )
     return some(connection, LaunchRow.key == own)[0], True
 
 
@@ -330,12 +349,16 @@ def tell(connection: Connection, verdict: Verdict, *where: ColumnElement[bool]) 
     for campaign in campaign_rows.readable(connection, CampaignRow.id == one.campaign_id):
         due = campaign.plan.schedule.written(one.due_at)
         notices.add(
-            connection, kind=f"launch_{one.state.value}", account=one.account,
-            subject=campaign.name, key=_key_of_notice(one), due=due,
+            connection,
+            kind=f"launch_{one.state.value}",
+            account=one.account,
+            subject=campaign.name,
+            key=_key_of_notice(one),
+            due=due,
             reason=one.reason,
             command=shlex.join(["broadcast", "campaigns", "run", campaign.name, "--due", due]),
             look=shlex.join(["broadcast", "campaigns", "show", campaign.name]),
-        )  # fmt: skip
+        )
 
 
 def _key_of_notice(launch: Launch) -> str:
@@ -361,7 +384,7 @@ def some(
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
-def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
+def _read(row: Any) -> Launch:
     why = row["why"]
     read = {
         "reason": row["reason"] or (why and Message(f"launch.{why}")),

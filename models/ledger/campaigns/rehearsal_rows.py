@@ -72,11 +72,14 @@ def record(connection: Connection, run: Run, findings: Sequence[Message]) -> Non
     # Who is only to be at hand hears of it once.
     if to_know or (findings and run.stage is Stage.HOUR):
         notices.add(
-            connection, kind=_kind(findings),
-            account=campaign.plan.account, subject=campaign.name,
-            key=_key_of_notice(mine.values()), due=run.due_at,
+            connection,
+            kind=_kind(findings),
+            account=campaign.plan.account,
+            subject=campaign.name,
+            key=_key_of_notice(mine.values()),
+            due=run.due_at,
             lines=[*findings, look],
-        )  # fmt: skip
+        )
 
 
 def _key_of_notice(of: Iterable[object]) -> str:
@@ -89,9 +92,10 @@ def is_still_so(connection: Connection, key: str) -> bool:
     campaign_id = key.split()[1]
     ahead = (RehearsalRow.campaign_id == campaign_id, RehearsalRow.due_at > now(connection))
     as_now = exists().where(
-        CampaignRow.id == RehearsalRow.campaign_id, CampaignRow.state == CampaignState.ENABLED,
+        CampaignRow.id == RehearsalRow.campaign_id,
+        CampaignRow.state == CampaignState.ENABLED,
         CampaignRow.version == RehearsalRow.version,
-    )  # fmt: skip
+    )
     of = select(*(getattr(RehearsalRow, name) for name in _OF)).where(*ahead, as_now)
     rows = connection.execute(of.order_by(RehearsalRow.id))
     last = {row.due_at: _key_of_notice(row) for row in rows}

@@ -24,9 +24,10 @@ def follow(connection: Connection, batch_id: int, *, path: SendPath) -> None:
     if path is not SendPath.SENDALL:
         return
     asked = exists().where(
-        GateRow.account == Batch.account, GateRow.broadcast_id == Batch.broadcast_id,
+        GateRow.account == Batch.account,
+        GateRow.broadcast_id == Batch.broadcast_id,
         GateRow.kind == GateKind.ADMINISTRATOR,
-    )  # fmt: skip
+    )
     found = connection.execute(
         select(Batch.broadcast_id, Batch.state, Batch.reason, Finish.status, asked.label("asked"))
         .outerjoin(Finish, IS_OF_BATCH)

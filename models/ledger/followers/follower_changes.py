@@ -78,13 +78,16 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
             insert(FollowerChange),
             [
                 {
-                    "account": account, "openid": one.openid, "followed_at": one.followed_at,
-                    "left_at": one.left_at, "changed_at": moment,
+                    "account": account,
+                    "openid": one.openid,
+                    "followed_at": one.followed_at,
+                    "left_at": one.left_at,
+                    "changed_at": moment,
                     "left_change": change if one.openid in new else one.left_change,
                 }
                 for one in newer
             ],
-        )  # fmt: skip
+        )
 
     if said:
         write_new(engine, work)
@@ -92,17 +95,20 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
 
 def _with(known: _LastMoments | None, move: Move) -> _LastMoments:
     said = _LastMoments(
-        openid=move.openid, followed_at=None if move.left else move.at,
+        openid=move.openid,
+        followed_at=None if move.left else move.at,
         left_at=move.at if move.left else None,
-    )  # fmt: skip
+    )
     return said if known is None else _later(known, said)
 
 
 def _later(one: _LastMoments, other: _LastMoments) -> _LastMoments:
     return _LastMoments(
-        openid=one.openid, followed_at=last_of(one.followed_at, other.followed_at),
-        left_at=last_of(one.left_at, other.left_at), left_change=one.left_change,
-    )  # fmt: skip
+        openid=one.openid,
+        followed_at=last_of(one.followed_at, other.followed_at),
+        left_at=last_of(one.left_at, other.left_at),
+        left_change=one.left_change,
+    )
 
 
 def _left_at(known: _LastMoments | None) -> datetime | None:

@@ -124,16 +124,23 @@ class _Building:
             listed_here = self._without_erased(one)
             found = self._merged(before, changes, listed_here, whole=whole)
             counts += (
-                found.listed + len(one.ids) - len(listed_here.ids), len(found.concluded),
-                found.follow.sum(), found.joined, found.lost,
-            )  # fmt: skip
+                found.listed + len(one.ids) - len(listed_here.ids),
+                len(found.concluded),
+                found.follow.sum(),
+                found.joined,
+                found.lost,
+            )
             store.add(found)
             after = upto or ""
         listed, concluded, followers, joined, lost = (int(one) for one in counts)
         made = Ended(
-            ended=ended, run=store.run, size=store.close(), followers=followers, joined=joined,
+            ended=ended,
+            run=store.run,
+            size=store.close(),
+            followers=followers,
+            joined=joined,
             left=lost,
-        )  # fmt: skip
+        )
         return listed, concluded, made
 
     def _without_erased(self, one: Range) -> Range:
@@ -274,10 +281,14 @@ class _Store:
         return self._start
 
     def _add_row(self, some: FollowerFacts) -> None:
-        self._rows.append({
-            "sync_id": self._sync.id, "run": self.run, "start": self._start,
-            **followers.columns_of(some),
-        })  # fmt: skip
+        self._rows.append(
+            {
+                "sync_id": self._sync.id,
+                "run": self.run,
+                "start": self._start,
+                **followers.columns_of(some),
+            }
+        )
         self._start += len(some.ids)
         if len(self._rows) >= ROWS_AT_ONCE:
             self._write()

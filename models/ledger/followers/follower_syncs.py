@@ -128,9 +128,16 @@ def begin(
     if there is not None:
         _give_up(connection, there.id, moment)
     insert_row(
-        connection, FollowerSync, account=account.name, started_by=who, started_at=moment,
-        next_openid="", tail="", pages=0, listed=0,
-    )  # fmt: skip
+        connection,
+        FollowerSync,
+        account=account.name,
+        started_by=who,
+        started_at=moment,
+        next_openid="",
+        tail="",
+        pages=0,
+        listed=0,
+    )
     new = first(connection, _UNFINISHED.filter_by(account=account.name), Sync)
     if new is None:
         raise RuntimeError("a pass that was stored is not there")
@@ -159,11 +166,15 @@ def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
         after = replace(
             sync,
             next_openid=page.next_openid if page.next_openid and page.size else None,
-            tail=page.tail or sync.tail, pages=sync.pages + 1, listed=sync.listed + page.size,
-            total=page.total, least_total=min([*totals, page.total]),
+            tail=page.tail or sync.tail,
+            pages=sync.pages + 1,
+            listed=sync.listed + page.size,
+            total=page.total,
+            least_total=min([*totals, page.total]),
             most_total=max([*totals, page.total]),
-            first_page_at=sync.first_page_at or asked_at, paged_at=asked_at,
-        )  # fmt: skip
+            first_page_at=sync.first_page_at or asked_at,
+            paged_at=asked_at,
+        )
         moved = connection.execute(
             update(FollowerSync)
             .filter_by(id=sync.id, finished_at=None, pages=sync.pages)
@@ -173,9 +184,15 @@ def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
             raise SyncTakenOverError("error.followers.taken_over", account=sync.account)
         if page.size:
             insert_row(
-                connection, FollowerPage, sync_id=sync.id, n=sync.pages,
-                asked_from=sync.next_openid, seen_at=asked_at, size=page.size, openids=page.openids,
-            )  # fmt: skip
+                connection,
+                FollowerPage,
+                sync_id=sync.id,
+                n=sync.pages,
+                asked_from=sync.next_openid,
+                seen_at=asked_at,
+                size=page.size,
+                openids=page.openids,
+            )
         if after.next_openid is not None and _was_asked(connection, sync.id, after.next_openid):
             _give_up(connection, sync.id, moment)
             return None
@@ -188,9 +205,16 @@ def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
 
 
 _MOVED = (
-    "next_openid", "tail", "pages", "listed", "total", "least_total", "most_total",
-    "first_page_at", "paged_at",
-)  # fmt: skip
+    "next_openid",
+    "tail",
+    "pages",
+    "listed",
+    "total",
+    "least_total",
+    "most_total",
+    "first_page_at",
+    "paged_at",
+)
 
 
 def _was_asked(connection: Connection, sync_id: int, openid: str) -> bool:

@@ -123,13 +123,15 @@ def left(engine: Engine, account: str, *, since: datetime | None = None) -> Iter
 def any_left(connection: Connection, account: str, *, since: datetime) -> bool:
     """Return whether anybody may have left at a moment or later: a quick look."""
     by_push = exists().where(
-        FollowerChange.account == account, FollowerChange.left_change > 0,
+        FollowerChange.account == account,
+        FollowerChange.left_change > 0,
         FollowerChange.left_at >= since,
-    )  # fmt: skip
+    )
     by_pass = exists().where(
-        FollowerSync.account == account, FollowerSync.run.is_not(None),
+        FollowerSync.account == account,
+        FollowerSync.run.is_not(None),
         FollowerSync.finished_at >= since,
-    )  # fmt: skip
+    )
     return is_so(connection, by_push | by_pass)
 
 
@@ -314,20 +316,25 @@ def facts_of(chunk: Row[*tuple[Any, ...]]) -> FollowerFacts:
 def columns_of(some: FollowerFacts) -> dict[str, object]:
     """Return the columns of a chunk that holds some people."""
     return {
-        "size": len(some.ids), "first_openid": some.ids[0].decode(),
-        "last_openid": some.ids[-1].decode(), "openids": packed(some.ids),
+        "size": len(some.ids),
+        "first_openid": some.ids[0].decode(),
+        "last_openid": some.ids[-1].decode(),
+        "openids": packed(some.ids),
         "facts": some.facts.tobytes(),
-    }  # fmt: skip
+    }
 
 
 def _follower(openid: str, facts: np.void) -> Follower:
     flags, as_of = int(facts["flags"]), _moment(int(facts["as_of"]))
     follows = bool(flags & FOLLOWS)
     return Follower(
-        openid=openid, follows=follows, since=_moment(int(facts["since"])),
-        since_said=bool(flags & SINCE_SAID), left_at=None if follows else as_of,
+        openid=openid,
+        follows=follows,
+        since=_moment(int(facts["since"])),
+        since_said=bool(flags & SINCE_SAID),
+        left_at=None if follows else as_of,
         left_said=bool(flags & LEFT_SAID),
-    )  # fmt: skip
+    )
 
 
 def _moment(seconds: int) -> datetime | None:

@@ -47,9 +47,14 @@ def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: date
     if media_id is None:
         return
     insert_row(
-        connection, DraftRow, broadcast_id=broadcast_id, media_id=media_id, approved=body.draft,
-        seen=body.draft, looked_at=None if body.draft is None else moment,
-    )  # fmt: skip
+        connection,
+        DraftRow,
+        broadcast_id=broadcast_id,
+        media_id=media_id,
+        approved=body.draft,
+        seen=body.draft,
+        looked_at=None if body.draft is None else moment,
+    )
 
 
 @reading
@@ -61,9 +66,10 @@ def draft_to_read(connection: Connection, broadcast_id: str) -> str | None:
         return None
     broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
     looked = LastLook(
-        at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
+        at=row.looked_at,
+        opened_at=closed_gates.last_opened_at(connection, broadcast),
         called=broadcast.started_at is not None,
-    )  # fmt: skip
+    )
     return row.media_id if drafts.is_due(looked, broadcast.now) else None
 
 
@@ -161,8 +167,11 @@ def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
 def _store_content(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
     known, moment = ruling.known, now(connection)
     values: dict[str, object] = {
-        "approved": known.approved, "seen": known.seen, "tries": known.tries, "tried_at": moment,
-    }  # fmt: skip
+        "approved": known.approved,
+        "seen": known.seen,
+        "tries": known.tries,
+        "tried_at": moment,
+    }
     if not ruling.waits:
         values["looked_at"] = moment
     change(connection, DraftRow, broadcast_id, **values)
@@ -174,10 +183,14 @@ def _closing(
     fact = storable(look) if isinstance(look, NoAnswer) else None
     until = now(connection) + waits.scaled(waits_module.UNANSWERED_PAUSE) if ruling.waits else None
     return Closing(
-        kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT, who=WORKER,
-        broadcast_id=broadcast_id, reason=ruling.reason, until=until,
-        errcode=fact.errcode if fact else None, errmsg=fact.errmsg if fact else None,
-    )  # fmt: skip
+        kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT,
+        who=WORKER,
+        broadcast_id=broadcast_id,
+        reason=ruling.reason,
+        until=until,
+        errcode=fact.errcode if fact else None,
+        errmsg=fact.errmsg if fact else None,
+    )
 
 
 def draft_of_broadcast(connection: Connection, broadcast_id: str) -> DraftView | None:

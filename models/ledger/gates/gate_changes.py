@@ -77,18 +77,38 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     # What opened automatically was closed until its time: calls made since were not behind it.
     open_(connection, account, there, who=WORKER)
     insert_row(
-        connection, GateRow, account=account, scope=closing.scope,
-        broadcast_id=closing.broadcast_id or "", path=closing.path, kind=closing.kind,
-        reason=closing.reason, errcode=closing.errcode, errmsg=closing.errmsg, closed_at=moment,
-        closed_by=closing.who, why=closing.why, until=closing.until, count=closing.count,
+        connection,
+        GateRow,
+        account=account,
+        scope=closing.scope,
+        broadcast_id=closing.broadcast_id or "",
+        path=closing.path,
+        kind=closing.kind,
+        reason=closing.reason,
+        errcode=closing.errcode,
+        errmsg=closing.errmsg,
+        closed_at=moment,
+        closed_by=closing.who,
+        why=closing.why,
+        until=closing.until,
+        count=closing.count,
         broadcasts=json.dumps(list(closing.broadcasts)) if closing.broadcasts else None,
         closed_counter=raise_counter(connection, account),
-    )  # fmt: skip
+    )
     note(
-        connection, EventKind.GATE_CLOSED, who=closing.who, why=closing.why, account=account,
-        broadcast_id=closing.broadcast_id, gate=closing.kind, path=closing.path,
-        reason=closing.reason, errcode=closing.errcode, until=closing.until, count=closing.count,
-    )  # fmt: skip
+        connection,
+        EventKind.GATE_CLOSED,
+        who=closing.who,
+        why=closing.why,
+        account=account,
+        broadcast_id=closing.broadcast_id,
+        gate=closing.kind,
+        path=closing.path,
+        reason=closing.reason,
+        errcode=closing.errcode,
+        until=closing.until,
+        count=closing.count,
+    )
     _moved(connection, account, [closing.broadcast_id], moment=moment)
     _refresh(connection, account, [closing.broadcast_id])
     if closing.broadcast_id is not None and closing.kind in CLOSED_UNASKED:
@@ -138,14 +158,25 @@ def open_(
         # What opened automatically opened at its time, whatever notes it later.
         opens = gate.opens_at()
         change_where(
-            connection, GateRow, GateRow.id == gate.id, STANDS,
-            opened_at=min(opens, moment) if opens else moment, opened_by=who, opened_why=why,
+            connection,
+            GateRow,
+            GateRow.id == gate.id,
+            STANDS,
+            opened_at=min(opens, moment) if opens else moment,
+            opened_by=who,
+            opened_why=why,
             opened_counter=counter,
-        )  # fmt: skip
+        )
         note(
-            connection, EventKind.GATE_OPENED, who=who, why=why, account=account,
-            broadcast_id=gate.broadcast_id, gate=gate.kind, path=gate.path,
-        )  # fmt: skip
+            connection,
+            EventKind.GATE_OPENED,
+            who=who,
+            why=why,
+            account=account,
+            broadcast_id=gate.broadcast_id,
+            gate=gate.kind,
+            path=gate.path,
+        )
     _moved(connection, account, [gate.broadcast_id for gate in gates], moment=moment)
     change(connection, Lane, account, due_changed_at=moment, woken_at=None)
     _refresh(connection, account, [gate.broadcast_id for gate in gates])

@@ -63,9 +63,12 @@ def day_of(moment: datetime) -> str:
 
 
 def prove(
-    connection: Connection, wanted: ReservationRequest, *, quota: proof_module.Quota | None,
+    connection: Connection,
+    wanted: ReservationRequest,
+    *,
+    quota: proof_module.Quota | None,
     moment: datetime | None = None,
-) -> proof_module.Proof:  # fmt: skip
+) -> proof_module.Proof:
     """Check calls against the day of their start. *moment*: the present, where it is known."""
     moment = moment or now(connection)
     starts = max(moment, wanted.at or moment)
@@ -75,9 +78,11 @@ def prove(
         quota = proof_module.Quota(daily_limit=limit, used=0, remain=limit)
     on = day_of(starts)
     proof = proof_module.prove(
-        calls=wanted.calls, quota=quota, reserved=_reserved_by_others(connection, wanted, on),
+        calls=wanted.calls,
+        quota=quota,
+        reserved=_reserved_by_others(connection, wanted, on),
         spread=wanted.spread,
-    )  # fmt: skip
+    )
     if proof.fit in {proof_module.Fit.FITS, proof_module.Fit.UNPROVED}:
         return proof
     return replace(proof, holders=_holders(connection, wanted, on))
@@ -91,8 +96,11 @@ def _reserved_by_others(connection: Connection, wanted: ReservationRequest, on: 
     """
     reserved = _RESERVED_OF_ALL_PATHS if wanted.shared else _RESERVED
     whose = {
-        "account": wanted.account, "path": wanted.path, "day": on, "id": wanted.broadcast_id or "",
-    }  # fmt: skip
+        "account": wanted.account,
+        "path": wanted.path,
+        "day": on,
+        "id": wanted.broadcast_id or "",
+    }
     return int(connection.scalar(reserved, whose) or 0)
 
 
@@ -161,12 +169,15 @@ def reserve_first(
     limit = quota.daily_limit if quota is not None else wanted.calls
     days = [
         {
-            "broadcast_id": wanted.broadcast_id, "account": wanted.account, "path": wanted.path,
-            "day": on(later), "calls": calls,
+            "broadcast_id": wanted.broadcast_id,
+            "account": wanted.account,
+            "path": wanted.path,
+            "day": on(later),
+            "calls": calls,
         }
         for later, calls in enumerate(proof_module.allot(proof, daily_limit=limit, reserved=taken))
         if calls
-    ]  # fmt: skip
+    ]
     if days:
         connection.execute(_RESERVE, days)
 
@@ -211,13 +222,20 @@ def defer_to_its_day(connection: Connection, broadcast: LockedBroadcast) -> bool
             return False
         calls = remaining(connection, broadcast.id)
         _add(
-            connection, broadcast.id, broadcast.account, path=broadcast.path, on=day_of(until),
+            connection,
+            broadcast.id,
+            broadcast.account,
+            path=broadcast.path,
+            on=day_of(until),
             calls=calls,
-        )  # fmt: skip
+        )
     share = Closing(
-        kind=GateKind.QUOTA, who=WORKER, broadcast_id=broadcast.id, until=until,
+        kind=GateKind.QUOTA,
+        who=WORKER,
+        broadcast_id=broadcast.id,
+        until=until,
         reason=Reason.SPREAD_OVER_DAYS,
-    )  # fmt: skip
+    )
     gate_changes.close(connection, broadcast.account, share)
     return True
 
@@ -235,18 +253,24 @@ def _reserved_days(connection: Connection, broadcast: LockedBroadcast) -> set[st
 
 def _others_reserved(connection: Connection, broadcast: LockedBroadcast, on: str) -> bool:
     others = exists().where(
-        Reservation.account == broadcast.account, Reservation.day == on, Reservation.calls > 0,
+        Reservation.account == broadcast.account,
+        Reservation.day == on,
+        Reservation.calls > 0,
         Reservation.broadcast_id != broadcast.id,
-    )  # fmt: skip
+    )
     return is_so(connection, others)
 
 
 def give_back(connection: Connection, batch: LockedBatch, *, calls: int) -> None:
     """Reserve *calls* more for today, for a batch that is to be called again."""
     _add(
-        connection, batch.broadcast_id, batch.account, path=batch.path,
-        on=day_of(now(connection)), calls=calls,
-    )  # fmt: skip
+        connection,
+        batch.broadcast_id,
+        batch.account,
+        path=batch.path,
+        on=day_of(now(connection)),
+        calls=calls,
+    )
 
 
 def _add(

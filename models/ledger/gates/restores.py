@@ -37,10 +37,13 @@ from models.place import note_place, place_of
 _RESTS: Final = or_(
     and_(Lane.not_before > database_now(), Lane.wait_reason != Reason.QUOTA_TODAY),
     exists().where(
-        GateRow.account == Lane.account, OF_ACCOUNT, GateRow.path.is_(None),
-        GateRow.kind == GateKind.STOP, STANDS,
+        GateRow.account == Lane.account,
+        OF_ACCOUNT,
+        GateRow.path.is_(None),
+        GateRow.kind == GateKind.STOP,
+        STANDS,
     ),
-)  # fmt: skip
+)
 _UNCOUNTED: Final = and_(
     Lane.not_before > database_now(), Lane.wait_reason == Reason.CALLS_UNCOUNTED
 )
@@ -53,18 +56,30 @@ _HAS_WORK: Final = or_(
 def facts_in(connection: Connection, accounts: Collection[str] | None = None) -> DatabaseFacts:
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
-        Installation.id, Installation.place, Installation.seen_at, Installation.notes,
-        LANES_CLOSED, database_now(), FORGOTTEN, Installation.oldest_compatible,
+        Installation.id,
+        Installation.place,
+        Installation.seen_at,
+        Installation.notes,
+        LANES_CLOSED,
+        database_now(),
+        FORGOTTEN,
+        Installation.oldest_compatible,
         Installation.emptied_at,
-    )  # fmt: skip
+    )
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS, _UNCOUNTED)
     lanes = among(lanes, Lane.account, accounts)
     found = connection.execute(query).one()
     id_, known_place, seen_at, notes, is_closed, moment, forgotten, oldest, emptied_at = found
     return DatabaseFacts(
-        id=id_, known_place=known_place, seen_at=seen_at, notes=notes,
-        is_closed=bool(is_closed), now=moment, place=place_of(connection),
-        forgotten=json.loads(forgotten or "{}"), oldest_compatible=oldest,
+        id=id_,
+        known_place=known_place,
+        seen_at=seen_at,
+        notes=notes,
+        is_closed=bool(is_closed),
+        now=moment,
+        place=place_of(connection),
+        forgotten=json.loads(forgotten or "{}"),
+        oldest_compatible=oldest,
         emptied_at=emptied_at,
         lanes={
             account: LaneFacts(
@@ -72,7 +87,7 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
             )
             for account, claims, seen, rests, uncounted in connection.execute(lanes)
         },
-    )  # fmt: skip
+    )
 
 
 facts = reading(facts_in)
@@ -87,9 +102,10 @@ def owed(connection: Connection, account: str) -> Owed:
     person may edit a campaign in it.
     """
     stored = select(func.min(BroadcastRow.created_at)).where(
-        BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES),
+        BroadcastRow.account == account,
+        BroadcastRow.phase.in_(OPEN_PHASES),
         ~waits_for_its_time(),
-    )  # fmt: skip
+    )
     posted = select(func.min(OutboxRow.created_at)).where(
         or_(OutboxRow.account == account, OutboxRow.account.is_(None))
     )
@@ -107,10 +123,12 @@ def owed(connection: Connection, account: str) -> Owed:
 def waits_for_its_time() -> ColumnElement[bool]:
     """Return the condition that a broadcast's time is still to come."""
     return exists().where(
-        GateRow.account == BroadcastRow.account, GateRow.broadcast_id == BroadcastRow.id,
-        GateRow.kind == GateKind.SCHEDULE, STANDS,
+        GateRow.account == BroadcastRow.account,
+        GateRow.broadcast_id == BroadcastRow.id,
+        GateRow.kind == GateKind.SCHEDULE,
+        STANDS,
         GateRow.until > database_now(),
-    )  # fmt: skip
+    )
 
 
 @reading
@@ -137,9 +155,8 @@ def is_as_in_backup(connection: Connection, batch_ids: Collection[int]) -> bool:
     What was called of it since the backup was made is not known.
     """
     called_at = (
-        select(func.max(AttemptRow.started_at)).filter_by(batch_id=Batch.id)
-        .scalar_subquery()
-    )  # fmt: skip
+        select(func.max(AttemptRow.started_at)).filter_by(batch_id=Batch.id).scalar_subquery()
+    )
     stands_since = func.coalesce(called_at, BroadcastRow.created_at)
     query = (
         select(Batch.id)

@@ -44,9 +44,13 @@ def begin(connection: Connection, batch: LockedBatch, *, tuning: Tuning, at: dat
     )
     gate_changes.close(connection, batch.account, closing)
     notices.add(
-        connection, kind="administrator", account=batch.account, subject=batch.broadcast_id,
-        key=f"administrator {batch.id}", until=until,
-    )  # fmt: skip
+        connection,
+        kind="administrator",
+        account=batch.account,
+        subject=batch.broadcast_id,
+        key=f"administrator {batch.id}",
+        until=until,
+    )
 
 
 def asked_last_at(connection: Connection, batch: LockedBatch, *, waits: Waits) -> datetime | None:
@@ -65,9 +69,13 @@ def asked_last_at(connection: Connection, batch: LockedBatch, *, waits: Waits) -
 def put_in_doubt(connection: Connection, batch: LockedBatch, status: str | None) -> None:
     """Leave it to a person whether the job was sent: *status* is mass/get's last word."""
     transitions.move_batch(
-        connection, batch, BatchState.IN_DOUBT, reason=Reason.ADMINISTRATOR_UNKNOWN,
-        poll_at=None, msg_status=status or batch.msg_status,
-    )  # fmt: skip
+        connection,
+        batch,
+        BatchState.IN_DOUBT,
+        reason=Reason.ADMINISTRATOR_UNKNOWN,
+        poll_at=None,
+        msg_status=status or batch.msg_status,
+    )
     transitions.end_if_at_rest(connection, batch.broadcast_id)
 
 

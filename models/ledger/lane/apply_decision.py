@@ -85,11 +85,18 @@ def _accept(
     poll_at = at + tuning.waits.scaled(FIRST_POLL) if asks else None
     named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     transitions.move_batch(
-        connection, batch, target, msg_id=msg_id, msg_data_id=decision.msg_data_id,
+        connection,
+        batch,
+        target,
+        msg_id=msg_id,
+        msg_data_id=decision.msg_data_id,
         reason=Reason.SAID_SENT if named_by_person else None,
-        errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
+        errcode=None,
+        errmsg=None,
+        not_before=None,
+        poll_at=poll_at,
         msg_status=None if renamed else batch.msg_status,
-    )  # fmt: skip
+    )
     if asks and batch.msg_id != msg_id:
         administrator_waits.begin(connection, batch, tuning=tuning, at=at)
     # Its event may have come before the reply.
@@ -104,10 +111,14 @@ def _repeat(
     doubtful = decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}
     verifies = decision.verdict is Verdict.VERIFY
     transitions.move_batch(
-        connection, batch, BatchState.UNKNOWN if doubtful else BatchState.PLANNED,
-        not_before=decision.not_before, errcode=decision.errcode, errmsg=_errmsg(connection, batch),
+        connection,
+        batch,
+        BatchState.UNKNOWN if doubtful else BatchState.PLANNED,
+        not_before=decision.not_before,
+        errcode=decision.errcode,
+        errmsg=_errmsg(connection, batch),
         reason=Reason.UNPROVED_ACCEPTANCE if verifies else decision.reason,
-    )  # fmt: skip
+    )
     if batch.state is BatchState.CALLING and not verifies:
         # Its call was taken from what is reserved, and there is one more to come.
         quotas.give_back(connection, batch, calls=1)
@@ -119,9 +130,15 @@ def _end(
     del tuning, at
     state = BatchState.IN_DOUBT if decision.verdict is Verdict.DOUBT else BatchState.REFUSED
     transitions.move_batch(
-        connection, batch, state, reason=decision.reason, errcode=decision.errcode,
-        errmsg=_errmsg(connection, batch), not_before=None, poll_at=None,
-    )  # fmt: skip
+        connection,
+        batch,
+        state,
+        reason=decision.reason,
+        errcode=decision.errcode,
+        errmsg=_errmsg(connection, batch),
+        not_before=None,
+        poll_at=None,
+    )
 
 
 def _split(
@@ -157,20 +174,34 @@ def halve(connection: Connection, batch: LockedBatch) -> None:
         ((batch.start, left, packed[:cut]), (batch.start + left, right, packed[cut:])), start=1
     ):
         insert_row(
-            connection, Batch, broadcast_id=batch.broadcast_id, account=batch.account,
-            path=batch.path, n=n + step, list=batch.list, start=start, size=size,
-            parent_id=batch.id, depth=batch.depth + 1, state=BatchState.PLANNED,
+            connection,
+            Batch,
+            broadcast_id=batch.broadcast_id,
+            account=batch.account,
+            path=batch.path,
+            n=n + step,
+            list=batch.list,
+            start=start,
+            size=size,
+            parent_id=batch.id,
+            depth=batch.depth + 1,
+            state=BatchState.PLANNED,
             moved_counter=batch.gate_counter,
             clientmsgid=clientmsgid_of(
                 appid=row.appid, key=row.key, content=row.content, packed=half
             ),
-        )  # fmt: skip
+        )
 
 
 #: After these a batch would be called again, unless its broadcast was cancelled meanwhile.
-_GOES_ON = frozenset({
-    Verdict.REPEAT, Verdict.REPEAT_UNKNOWN, Verdict.VERIFY, Verdict.SPLIT,
-})  # fmt: skip
+_GOES_ON = frozenset(
+    {
+        Verdict.REPEAT,
+        Verdict.REPEAT_UNKNOWN,
+        Verdict.VERIFY,
+        Verdict.SPLIT,
+    }
+)
 
 _HANDLERS = {
     Verdict.ACCEPT: _accept,
@@ -199,10 +230,13 @@ def _spread(
         lane_rows.wait(connection, batch.account, until=decision.not_before, reason=reason)
         return
     closing = Closing(
-        kind=GateKind.STOP, who=WORKER, reason=decision.reason, errcode=decision.errcode,
+        kind=GateKind.STOP,
+        who=WORKER,
+        reason=decision.reason,
+        errcode=decision.errcode,
         errmsg=_errmsg(connection, batch),
         path=batch.path if decision.scope is Scope.PATH else None,
-    )  # fmt: skip
+    )
     if decision.scope is Scope.BROADCAST:
         closing = replace(closing, kind=GateKind.BREAKER, broadcast_id=batch.broadcast_id)
     elif decision.not_before is not None:
@@ -245,12 +279,16 @@ def after_doubt(connection: Connection, account: str, breaker: CircuitBreaker) -
     ids = _doubts(connection, account)
     if breaker.stops(doubts=len(ids)):
         gate_changes.close(
-            connection, account,
+            connection,
+            account,
             Closing(
-                kind=GateKind.BREAKER, who=WORKER, reason=Reason.TOO_MANY_DOUBTS, count=len(ids),
+                kind=GateKind.BREAKER,
+                who=WORKER,
+                reason=Reason.TOO_MANY_DOUBTS,
+                count=len(ids),
                 broadcasts=sorted(set(ids)),
             ),
-        )  # fmt: skip
+        )
 
 
 def _doubts(connection: Connection, account: str) -> list[str]:
@@ -280,13 +318,18 @@ def _after_refusal(
     refused = _refused_alike(connection, batch.broadcast_id, errcode)
     if breaker.pauses(refused=refused, waiting=_any_open(connection, batch.broadcast_id)):
         gate_changes.close(
-            connection, batch.account,
+            connection,
+            batch.account,
             Closing(
-                kind=GateKind.BREAKER, who=WORKER, broadcast_id=batch.broadcast_id,
-                reason=Reason.TOO_MANY_REFUSALS, errcode=errcode, count=refused,
+                kind=GateKind.BREAKER,
+                who=WORKER,
+                broadcast_id=batch.broadcast_id,
+                reason=Reason.TOO_MANY_REFUSALS,
+                errcode=errcode,
+                count=refused,
                 broadcasts=[batch.broadcast_id],
             ),
-        )  # fmt: skip
+        )
 
 
 def _any_open(connection: Connection, broadcast_id: str) -> bool:

@@ -185,8 +185,9 @@ def called_not_sent(connection: Connection, broadcast_id: str) -> dict[int, Span
 def called_sent(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     """Return the call times of accepted batches whose job nobody knows."""
     unnamed = (
-        Batch.state.in_(SENT), Batch.msg_id.is_(None),
-    )  # fmt: skip
+        Batch.state.in_(SENT),
+        Batch.msg_id.is_(None),
+    )
     return spans(connection, broadcast_id, *unnamed)
 
 

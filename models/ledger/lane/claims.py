@@ -114,9 +114,12 @@ def _claim(
     )
     failpoint(Point.CLAIM_WRITTEN)
     return Claim(
-        attempt_id=attempt_id, claim=name, number=number, lane_number=lane.claims + 1,
+        attempt_id=attempt_id,
+        claim=name,
+        number=number,
+        lane_number=lane.claims + 1,
         read_at=time.monotonic(),
-    )  # fmt: skip
+    )
 
 
 def _put_off(
@@ -153,13 +156,19 @@ def _doubt_if_window_over(connection: Connection, work: Work, tuning: Tuning) ->
 def _begin_call(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
     """Move the batch to *calling* if it is still as it was read; return whether it did."""
     seen = {
-        "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
-        "b_not_before": work.not_before, "b_clientmsgid": work.clientmsgid,
+        "b_id": work.batch_id,
+        "b_state": work.state,
+        "b_attempts": work.attempts,
+        "b_not_before": work.not_before,
+        "b_clientmsgid": work.clientmsgid,
         "b_renewal": work.renewal,
-    }  # fmt: skip
+    }
     values = {
-        "state": BatchState.CALLING, "attempts": number, "not_before": None, "begins_anew": False,
-    }  # fmt: skip
+        "state": BatchState.CALLING,
+        "attempts": number,
+        "not_before": None,
+        "begins_anew": False,
+    }
     return connection.execute(_TAKE, {**seen, **values, "moment": moment}).rowcount == 1
 
 
@@ -173,11 +182,18 @@ def _write_down(
     moment: datetime,
 ) -> int:
     attempt = {
-        "claim": name, "batch_id": work.batch_id, "number": work.attempts + 1,
-        "account": lease.account, "path": work.path, "fence": lease.fence, "owner": lease.owner,
-        "clientmsgid": work.clientmsgid, "gate_counter": gate_counter,
-        "begins_anew": work.begins_anew, "started_at": moment,
-    }  # fmt: skip
+        "claim": name,
+        "batch_id": work.batch_id,
+        "number": work.attempts + 1,
+        "account": lease.account,
+        "path": work.path,
+        "fence": lease.fence,
+        "owner": lease.owner,
+        "clientmsgid": work.clientmsgid,
+        "gate_counter": gate_counter,
+        "begins_anew": work.begins_anew,
+        "started_at": moment,
+    }
     made = connection.execute(_ATTEMPT, attempt).inserted_primary_key
     connection.execute(
         _RENEW,
@@ -257,10 +273,12 @@ def count_silence(
         first = closed_gates.first_call_of(other, attended, opened=due_since)
         if silence(first, broadcast.now) > SILENCE:
             change(
-                connection, BroadcastRow, other.id,
+                connection,
+                BroadcastRow,
+                other.id,
                 unattended_s=int(unattended(first, broadcast.now).total_seconds()),
                 unattended_at=broadcast.now,
-            )  # fmt: skip
+            )
 
 
 def _queued(connection: Connection, broadcast: LockedBroadcast) -> list[LockedBroadcast]:

@@ -121,10 +121,12 @@ def _adopt_orphans(
         # What kills each driver of this batch must not use up the day's calls forever.
         doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
         transitions.move_batch(
-            connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
+            connection,
+            batch,
+            BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
             reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
             not_before=None if doubt else moment,
-        )  # fmt: skip
+        )
         if not doubt:
             quotas.give_back(connection, batch, calls=1)
         else:
@@ -142,9 +144,13 @@ def _tries(connection: Connection, batch_id: int) -> int:
     45066 says that a send with this key is running; WeChat may say so for as long as that runs.
     """
     return count_of(
-        connection, AttemptRow, AttemptRow.batch_id == batch_id, call_history.UNANSWERED,
-        call_history.UNDENIED, AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING),
-    )  # fmt: skip
+        connection,
+        AttemptRow,
+        AttemptRow.batch_id == batch_id,
+        call_history.UNANSWERED,
+        call_history.UNDENIED,
+        AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING),
+    )
 
 
 def renew(engine: Engine, leases: Iterable[Lease]) -> set[str]:

@@ -120,9 +120,14 @@ def next_work(connection: Connection, account: str) -> Work:
 def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None) -> Work:
     due = until is None or until <= moment
     return alike(
-        Work, batch, kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id,
+        Work,
+        batch,
+        kind=kind if due else Kind.WAIT,
+        until=until,
+        now=moment,
+        batch_id=batch.id,
         following=None,
-    )  # fmt: skip
+    )
 
 
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.
@@ -346,6 +351,9 @@ def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
         {"moment": now(connection)},
     )
     return SignsOfLife(
-        leased_until=signs.leased_until, waits_until=signs.not_before, doubt_until=doubt_until,
-        called_at=last_of(signs.claimed_at, signs.recorded_at), due_changed_at=signs.due_changed_at,
-    )  # fmt: skip
+        leased_until=signs.leased_until,
+        waits_until=signs.not_before,
+        doubt_until=doubt_until,
+        called_at=last_of(signs.claimed_at, signs.recorded_at),
+        due_changed_at=signs.due_changed_at,
+    )

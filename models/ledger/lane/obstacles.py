@@ -59,13 +59,16 @@ def closed_within(
     )
     query = (
         select(
-            GateRow.broadcast_id, GateRow.closed_at, GateRow.kind.in_(REPORTED), forbids,
+            GateRow.broadcast_id,
+            GateRow.closed_at,
+            GateRow.kind.in_(REPORTED),
+            forbids,
             database_now(),
         )
         .outerjoin(BroadcastRow, BroadcastRow.id == broadcast_id)
         .where(GateRow.account == (account or BroadcastRow.account), STANDS)
         .order_by(GateRow.id)
-    )  # fmt: skip
+    )
     return [
         whose
         for whose, closed_at, is_reported, is_met, moment in connection.execute(query)
@@ -126,9 +129,12 @@ def stop_unless_listed(
 
 def _stop(connection: Connection, account: Account, result: NoAnswer) -> None:
     closing = Closing(
-        kind=GateKind.STOP, who=WORKER, reason=Reason.ACCOUNT_STOPPED, errcode=result.errcode,
+        kind=GateKind.STOP,
+        who=WORKER,
+        reason=Reason.ACCOUNT_STOPPED,
+        errcode=result.errcode,
         errmsg=result.errmsg,
-    )  # fmt: skip
+    )
     gate_changes.close(connection, account.name, closing)
 
 
@@ -220,9 +226,13 @@ def hold_for_unanswered_tag(
 ) -> None:
     """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
     held = Closing(
-        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
-        reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
-    )  # fmt: skip
+        kind=GateKind.HOLD,
+        who=WORKER,
+        broadcast_id=broadcast_id,
+        reason=Reason.TAG_UNANSWERED,
+        errcode=said.errcode,
+        errmsg=storable(said).errmsg,
+    )
     _hold_unplanned(engine, account, held)
 
 
@@ -234,6 +244,9 @@ def _suppressed(broadcast_id: str) -> Closing:
 
 def _unmade(broadcast_id: str, problem: str) -> Closing:
     return Closing(
-        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
-        reason=Reason.REQUEST_NOT_MADE, errmsg=problem,
-    )  # fmt: skip
+        kind=GateKind.HOLD,
+        who=WORKER,
+        broadcast_id=broadcast_id,
+        reason=Reason.REQUEST_NOT_MADE,
+        errmsg=problem,
+    )

@@ -343,10 +343,16 @@ def note_conflict(
     word = _conflicting_verdict(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
-            connection, EventKind.CONFLICT, who=WORKER, broadcast_id=batch.broadcast_id,
-            batch_id=batch.id, word=word, said=batch.msg_id, outcome=outcome,
+            connection,
+            EventKind.CONFLICT,
+            who=WORKER,
+            broadcast_id=batch.broadcast_id,
+            batch_id=batch.id,
+            word=word,
+            said=batch.msg_id,
+            outcome=outcome,
             msg_id=decision.msg_id,
-        )  # fmt: skip
+        )
 
 
 def _conflicting_verdict(

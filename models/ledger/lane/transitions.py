@@ -53,7 +53,7 @@ def move_batch(
     *,
     who: str = WORKER,
     why: str | None = None,
-    **values: Any,  # noqa: ANN401
+    **values: Any,
 ) -> bool:
     """Move a batch that still stands where *batch* says; return whether it did.
 
@@ -64,19 +64,29 @@ def move_batch(
     moved = connection.execute(
         _MOVE,
         {
-            "b_id": batch.id, "b_state": batch.state, "state": state,
-            "moved_counter": batch.gate_counter, **values,
+            "b_id": batch.id,
+            "b_state": batch.state,
+            "state": state,
+            "moved_counter": batch.gate_counter,
+            **values,
         },
-    )  # fmt: skip
+    )
     if moved.rowcount == 1 and batch.state is BatchState.UNKNOWN and state != batch.state:
         lane_rows.doubt_left(
             connection, batch.account, min(batch.now, batch.not_before or batch.now)
         )
     if moved.rowcount == 1 and state != batch.state:
         note(
-            connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=batch.broadcast_id,
-            batch_id=batch.id, old=batch.state, new=state, reason=values.get("reason"),
-        )  # fmt: skip
+            connection,
+            EventKind.BATCH_MOVE,
+            who=who,
+            why=why,
+            broadcast_id=batch.broadcast_id,
+            batch_id=batch.id,
+            old=batch.state,
+            new=state,
+            reason=values.get("reason"),
+        )
     return moved.rowcount == 1
 
 
@@ -123,9 +133,13 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
 def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
     """Write how a broadcast ended, unless it ended so before; free the calls that it reserved."""
     stands = row_of(
-        connection, broadcast_id, BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result,
+        connection,
+        broadcast_id,
+        BroadcastRow.account,
+        BroadcastRow.phase,
+        BroadcastRow.result,
         BroadcastRow.notify_url,
-    )  # fmt: skip
+    )
     anew = stands.phase is not Phase.ENDED
     # It finished when it came to rest, not when a poll repeated it.
     if anew or stands.result is not result:
@@ -144,9 +158,13 @@ def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> No
         if anew:
             _open_what_a_resume_opens(connection, stands.account, broadcast_id)
         note(
-            connection, EventKind.ENDED, who=WORKER, broadcast_id=broadcast_id, old=stands.result,
+            connection,
+            EventKind.ENDED,
+            who=WORKER,
+            broadcast_id=broadcast_id,
+            old=stands.result,
             new=result,
-        )  # fmt: skip
+        )
     if stands.notify_url is not None:
         # Also of a late fact that leaves the result as it is, and moves followers to another set.
         webhooks.notify(connection, broadcast_id, anew=anew)
@@ -203,9 +221,16 @@ def cancel_remaining(
         )
         if moved.rowcount:
             note(
-                connection, EventKind.BATCH_MOVE, who=who, why=why, broadcast_id=broadcast_id,
-                old=old, new=new, reason=reason, count=moved.rowcount,
-            )  # fmt: skip
+                connection,
+                EventKind.BATCH_MOVE,
+                who=who,
+                why=why,
+                broadcast_id=broadcast_id,
+                old=old,
+                new=new,
+                reason=reason,
+                count=moved.rowcount,
+            )
 
 
 log = logging.getLogger(__name__)
@@ -224,25 +249,42 @@ def mark_in_doubt_after_bug(
     log.error(
         "broadcast %s: what WeChat said (%s, msg_id %s) is stored, but its batch is in doubt (%s); "
         "resolve it: broadcast status %s",
-        batch.broadcast_id, said, msg_id, error, batch.broadcast_id,
-    )  # fmt: skip
+        batch.broadcast_id,
+        said,
+        msg_id,
+        error,
+        batch.broadcast_id,
+    )
     note(
-        connection, EventKind.ILLEGAL_MOVE, who=WORKER, broadcast_id=batch.broadcast_id,
-        batch_id=batch.id, error=str(error), said=said, msg_id=msg_id, attempt_id=attempt_id,
-    )  # fmt: skip
+        connection,
+        EventKind.ILLEGAL_MOVE,
+        who=WORKER,
+        broadcast_id=batch.broadcast_id,
+        batch_id=batch.id,
+        error=str(error),
+        said=said,
+        msg_id=msg_id,
+        attempt_id=attempt_id,
+    )
     if BatchState.IN_DOUBT in BATCH_MOVES.get(batch.state, ()):
         move_batch(
-            connection, batch, BatchState.IN_DOUBT, reason=Reason.ILLEGAL_MOVE, not_before=None,
+            connection,
+            batch,
+            BatchState.IN_DOUBT,
+            reason=Reason.ILLEGAL_MOVE,
+            not_before=None,
             poll_at=None,
-        )  # fmt: skip
+        )
     try:
         with connection.begin_nested():
             end_if_at_rest(connection, batch.broadcast_id)
     except IllegalMoveError as again:
         log.error(  # noqa: TRY400 - the error says all
             "broadcast %s: its state stays as it is (%s); check it: broadcast audit %s",
-            batch.broadcast_id, again, batch.broadcast_id,
-        )  # fmt: skip
+            batch.broadcast_id,
+            again,
+            batch.broadcast_id,
+        )
     # What waited behind this batch may be called now.
     lane_rows.refresh_due(connection, batch.account)
     return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)
@@ -297,17 +339,21 @@ def apply_finish_event(connection: Connection, batch_id: int) -> bool:
     return True
 
 
-def finish_batch(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
+def finish_batch(connection: Connection, batch: LockedBatch, **values: Any) -> None:
     """Close an accepted batch: its job is done, and nothing is asked about it any more."""
     move_batch(connection, batch, BatchState.FINISHED, poll_at=None, **values)
 
 
-def mark_refused_by_job(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
+def mark_refused_by_job(connection: Connection, batch: LockedBatch, **values: Any) -> None:
     """Move an accepted batch to refused: WeChat's review ended its job, or the job failed."""
     move_batch(
-        connection, batch, BatchState.REFUSED, poll_at=None,
-        reason=_why(connection, batch.id), **values,
-    )  # fmt: skip
+        connection,
+        batch,
+        BatchState.REFUSED,
+        poll_at=None,
+        reason=_why(connection, batch.id),
+        **values,
+    )
 
 
 def _why(connection: Connection, batch_id: int) -> Reason:

@@ -38,10 +38,18 @@ def remember(
     """Store an upload that WeChat took just now, and return it."""
     moment = now(connection)
     made = Media(
-        appid=account.appid, account=account.name, kind=kind, permanent=permanent,
-        fingerprint=fingerprint, name=name[-LONGEST_NAME:], size=size, media_id=media_id,
-        url=url, uploaded_at=moment, expires_at=dies_at(kind, moment, permanent=permanent),
-    )  # fmt: skip
+        appid=account.appid,
+        account=account.name,
+        kind=kind,
+        permanent=permanent,
+        fingerprint=fingerprint,
+        name=name[-LONGEST_NAME:],
+        size=size,
+        media_id=media_id,
+        url=url,
+        uploaded_at=moment,
+        expires_at=dies_at(kind, moment, permanent=permanent),
+    )
     connection.execute(insert(MediaRow), {name: getattr(made, name) for name in _COLUMNS})
     return made
 
@@ -95,13 +103,14 @@ def is_denied(connection: Connection, account: Account, upload: Media) -> bool:
         .join(Batch, Batch.broadcast_id == BroadcastRow.id)
         .outerjoin(RenewalRow, renewed)
         .where(
-            Batch.state == BatchState.REFUSED, Batch.account == account.name,
+            Batch.state == BatchState.REFUSED,
+            Batch.account == account.name,
             Batch.errcode == NO_SUCH_MEDIA,
             # No earlier one can have named it, and there may be years of them.
             Batch.first_called_at >= upload.uploaded_at,
         )
         .distinct()
-    )  # fmt: skip
+    )
     refused = [json.loads(text) for text in connection.scalars(query)]
     return any(upload.media_id == media_id for said in refused for media_id, _ in used(said))
 
@@ -183,6 +192,6 @@ def used_under_key(connection: Connection, account: Account, key: str) -> Collec
     return () if content is None else {media_id for media_id, _ in used(json.loads(content))}
 
 
-def _newest(connection: Connection, query: Any) -> Uploads:  # noqa: ANN401 - whatever SELECT
+def _newest(connection: Connection, query: Any) -> Uploads:
     ordered = query.order_by(MediaRow.id.desc())
     return Uploads(media=every_row(connection, ordered, Media), now=now(connection))

@@ -40,7 +40,7 @@ _CHUNKS = (
     .filter_by(broadcast_id=bindparam("broadcast_id"), list=bindparam("name"))
     .where(ChunkRow.start > bindparam("after"), ChunkRow.start < bindparam("end"))
     .order_by(ChunkRow.start)
-)  # fmt: skip
+)
 
 
 def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, size: int) -> bytes:
@@ -231,12 +231,15 @@ def _unplanned(connection: Connection, broadcast_id: str, names: Container[str])
     )
     return [
         Member(
-            n=n, list=chosen, start=start, size=size,
+            n=n,
+            list=chosen,
+            start=start,
+            size=size,
             state=BatchState.CANCELLED if cancelled else BatchState.PLANNED,
             reason=Reason.BY_HAND if cancelled else None,
         )
         for n, (start, size) in enumerate(rows, start=1)
-    ]  # fmt: skip
+    ]
 
 
 @reading
@@ -255,11 +258,12 @@ def skipped_in(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
     ).all()
     return [
         SkippedLines(
-            reason=row.reason, count=row.lines,
+            reason=row.reason,
+            count=row.lines,
             lines=[(line, text) for line, text in json.loads(row.sample)],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def left_out_in(connection: Connection, broadcast_id: str) -> list[Member]:

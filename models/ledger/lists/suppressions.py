@@ -112,16 +112,18 @@ def suppress(
         standing = {one.openid for one in all_kinds if one.lifted_at is None}
         there = {one.openid for one in all_kinds if one.kind == word.kind}
         lifted = sorted(
-            one.openid for one in all_kinds
-            if one.kind == word.kind and one.lifted_at is not None
-        )  # fmt: skip
+            one.openid for one in all_kinds if one.kind == word.kind and one.lifted_at is not None
+        )
         missing = sorted(set(some) - there)
         if not (missing or lifted):
             return Added(new=0, already=len(some))
         locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
         said = {
-            "since": now(connection), "who": word.who, "why": word.why, "change": change,
-        }  # fmt: skip
+            "since": now(connection),
+            "who": word.who,
+            "why": word.why,
+            "change": change,
+        }
         if missing:
             fixed = {"account": account, "kind": word.kind, **said}
             connection.execute(insert(Suppression), [{**fixed, "openid": one} for one in missing])
@@ -219,11 +221,15 @@ def _after_messages(before: _Stored | None, wishes: Sequence[OptOutMessage]) -> 
     if before is not None and asked == was:
         return before
     return _Stored(
-        openid=first.openid, kind=SuppressionKind.KEYWORD, since=asked.since, who=_FOLLOWER,
-        why=None, lifted_at=asked.lifted_at,
+        openid=first.openid,
+        kind=SuppressionKind.KEYWORD,
+        since=asked.since,
+        who=_FOLLOWER,
+        why=None,
+        lifted_at=asked.lifted_at,
         lifted_by=None if asked.lifted_at is None else _FOLLOWER,
         change=0 if before is None else before.change,
-    )  # fmt: skip
+    )
 
 
 def _after(there: OptOut | None, wish: OptOutMessage) -> OptOut:
@@ -239,9 +245,10 @@ def _rows_of(
     account: str, openids: Sequence[str], *, kinds: Sequence[SuppressionKind]
 ) -> tuple[ColumnElement[bool], ...]:
     return (
-        Suppression.account == account, Suppression.kind.in_(kinds),
+        Suppression.account == account,
+        Suppression.kind.in_(kinds),
         Suppression.openid.in_(openids),
-    )  # fmt: skip
+    )
 
 
 def _stored(

@@ -78,9 +78,14 @@ def _add_rows(
 def chunk_row(broadcast_id: str, name: str, chunk: Chunk) -> dict[str, Any]:
     """Return a chunk as it is stored."""
     return {
-        "broadcast_id": broadcast_id, "list": name, "start": chunk.start, "size": chunk.size,
-        "first_openid": chunk.first, "last_openid": chunk.last, "openids": chunk.packed,
-    }  # fmt: skip
+        "broadcast_id": broadcast_id,
+        "list": name,
+        "start": chunk.start,
+        "size": chunk.size,
+        "first_openid": chunk.first,
+        "last_openid": chunk.last,
+        "openids": chunk.packed,
+    }
 
 
 def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool]:
@@ -204,12 +209,19 @@ def keep_file(engine: Engine, broadcast_id: str, files: Sequence[KeptFile]) -> N
     """Store the files of an upload. Raises TakenOverError if the upload was given up meanwhile."""
     rows = [
         {
-            "broadcast_id": broadcast_id, "n": n, "media_id": one.media_id, "kind": one.kind,
-            "permanent": one.permanent, "format": one.format, "name": one.name[-LONGEST_NAME:],
-            "size": len(one.data), "fingerprint": one.fingerprint, "dropped": False,
+            "broadcast_id": broadcast_id,
+            "n": n,
+            "media_id": one.media_id,
+            "kind": one.kind,
+            "permanent": one.permanent,
+            "format": one.format,
+            "name": one.name[-LONGEST_NAME:],
+            "size": len(one.data),
+            "fingerprint": one.fingerprint,
+            "dropped": False,
         }
         for n, one in enumerate(files)
-    ]  # fmt: skip
+    ]
 
     def begin(connection: Connection) -> None:
         keep_upload_alive(connection, broadcast_id)
@@ -224,9 +236,11 @@ def _pieces(broadcast_id: str, files: Sequence[KeptFile]) -> Iterator[dict[str, 
     for n, one in enumerate(files):
         for place, start in enumerate(range(0, len(one.data), PIECE)):
             yield {
-                "broadcast_id": broadcast_id, "n": n, "place": place,
+                "broadcast_id": broadcast_id,
+                "n": n,
+                "place": place,
                 "data": one.data[start : start + PIECE],
-            }  # fmt: skip
+            }
 
 
 def drop_files_of_ended(engine: Engine) -> int:

@@ -54,14 +54,16 @@ class StoredFinish:
     def event(self) -> FinishEvent:
         """Return it as it was pushed; without WeChat's time it has that of its arrival."""
         return FinishEvent(
-            msg_id=self.msg_id, status=self.status,
+            msg_id=self.msg_id,
+            status=self.status,
             counts=Counts(
                 total=self.total, eligible=self.eligible, sent=self.sent, errors=self.errors
             ),
             articles=tuple(Article(**one) for one in json.loads(self.articles)),
             copyright=tuple(Copyright(**one) for one in json.loads(self.copyright)),
-            check_state=self.check_state, created_at=self.ended_at,
-        )  # fmt: skip
+            check_state=self.check_state,
+            created_at=self.ended_at,
+        )
 
 
 @frozen
@@ -122,10 +124,12 @@ def jobs_ended(connection: Connection, account: str, within: Period) -> Sequence
         there += [b for b in named.get(row.msg_id, ()) if (b.broadcast_id, b.n) not in known]
         found.append(
             Job(
-                event=row.event(), ended_at=row.ended_at, owner=owner,
+                event=row.event(),
+                ended_at=row.ended_at,
+                owner=owner,
                 candidates=() if owner else there,
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -139,7 +143,7 @@ def _that_fit(called: Mapping[OurBatch, Sequence[datetime]], ended_at: datetime)
     return there
 
 
-def _batches(*more: Any) -> Select[Any]:  # noqa: ANN401
+def _batches(*more: Any) -> Select[Any]:
     return selected(OurBatch, Batch).add_columns(*more)
 
 
@@ -286,9 +290,11 @@ def check_never_accepted(connection: Connection, batch: LockedBatch) -> None:
         owner = _owner(connection, batch, msg_id)
         if owner is not None and _by_verdict(connection, owner):
             raise InputError(
-                "error.resolve.accepted_elsewhere", owner=owner.broadcast_id, owner_n=owner.n,
+                "error.resolve.accepted_elsewhere",
+                owner=owner.broadcast_id,
+                owner_n=owner.n,
                 **(facts | {"msg_id": msg_id}),
-            )  # fmt: skip
+            )
     if msg_ids:
         raise InputError("error.resolve.accepted", **facts)
 
@@ -300,8 +306,10 @@ def check_of_no_other(connection: Connection, batch: LockedBatch, msg_id: int) -
         by_word = _by_verdict(connection, owner)
         raise InputError(
             "error.resolve.owned_by_word" if by_word else "error.resolve.owned",
-            msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n,
-        )  # fmt: skip
+            msg_id=msg_id,
+            owner=owner.broadcast_id,
+            owner_n=owner.n,
+        )
     others = _calls_of_others(batch, Batch.broadcast_id, Batch.n).where(_names(msg_id))
     named = connection.execute(others.limit(1)).first()
     if named is not None:

@@ -104,11 +104,16 @@ def _store_finish_despite(
 def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
     """Store an event, unless what is stored of its job outweighs it; return whether it is there."""
     values: dict[str, Any] = {
-        "account": account, "msg_id": event.msg_id, "status": event.status,
-        **asdict(event.counts), "articles": _array(event.articles),
-        "copyright": _array(event.copyright), "check_state": event.check_state,
-        "created_at": event.created_at, "received_at": now(connection),
-    }  # fmt: skip
+        "account": account,
+        "msg_id": event.msg_id,
+        "status": event.status,
+        **asdict(event.counts),
+        "articles": _array(event.articles),
+        "copyright": _array(event.copyright),
+        "check_state": event.check_state,
+        "created_at": event.created_at,
+        "received_at": now(connection),
+    }
     mine = (Finish.account == account, Finish.msg_id == event.msg_id)
     # Of an account without a lane two processes may take events of one job at once.
     query = selected(StoredFinish, Finish).where(*mine).with_for_update()
@@ -213,10 +218,12 @@ def due_accounts(connection: Connection) -> list[str]:
     Not those that WeChat stopped: it would answer the question in the same way.
     """
     stopped = exists().where(
-        GateRow.account == Lane.account, STANDS,
-        OF_ACCOUNT, GateRow.kind == GateKind.STOP,
+        GateRow.account == Lane.account,
+        STANDS,
+        OF_ACCOUNT,
+        GateRow.kind == GateKind.STOP,
         GateRow.scope == GateScope.ACCOUNT,
-    )  # fmt: skip
+    )
     due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))
     query = select(Lane.account).where(due, ~stopped).order_by(Lane.account)
     return list(connection.scalars(query))
@@ -324,9 +331,15 @@ def record_unanswered(
     if batch.state is BatchState.ACCEPTED:
         _schedule_poll(connection, batch, None, waits=waits)
     note(
-        connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
-        batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
-    )  # fmt: skip
+        connection,
+        EventKind.POLL_UNANSWERED,
+        who=WORKER,
+        broadcast_id=asked.broadcast_id,
+        batch_id=asked.id,
+        outcome=fact.outcome,
+        errcode=fact.errcode,
+        errmsg=fact.errmsg,
+    )
 
 
 def _schedule_poll(

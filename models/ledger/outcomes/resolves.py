@@ -118,12 +118,16 @@ def _resolved(
     stands = call_history.batch_history(connection, locked_rows.locked_batch(connection, batch.id))
     mine = (connection, batch.broadcast_id, Batch.n == batch.n)
     return Resolved(
-        n=batch.n, size=batch.size, changed=changed, cancelled=batch.cancelled,
+        n=batch.n,
+        size=batch.size,
+        changed=changed,
+        cancelled=batch.cancelled,
         state=BatchState.REFUSED if isinstance(verdict, NotSent) else BatchState.ACCEPTED,
         reviewed=isinstance(verdict, Sent) and stands.reason in STOPPED_JOB,
-        msg_id=stands.msg_id, deniable=operator_verdict.is_deniable(stands, now=batch.now),
+        msg_id=stands.msg_id,
+        deniable=operator_verdict.is_deniable(stands, now=batch.now),
         forgotten=call_history.forgotten(*mine, waits=tuning.waits).get(batch.n),
-    )  # fmt: skip
+    )
 
 
 def _refusal(row: LockedBroadcast, batch: LockedBatch) -> InputError:
@@ -150,9 +154,15 @@ def _carry_out(
     else:
         _close_as_not_sent(connection, doubt, speaker)
     log_action(
-        connection, row, Did.RESOLVE, who=speaker.who, why=speaker.why, n=batch.n,
-        sent=isinstance(verdict, Sent), msg_id=msg_id,
-    )  # fmt: skip
+        connection,
+        row,
+        Did.RESOLVE,
+        who=speaker.who,
+        why=speaker.why,
+        n=batch.n,
+        sent=isinstance(verdict, Sent),
+        msg_id=msg_id,
+    )
     transitions.end_if_at_rest(connection, row.id)
     unconfirmed_runs.follow(connection, batch.id, path=batch.path)
     _give_back(connection, batch, speaker.tuning)
@@ -179,9 +189,17 @@ def _doubts(connection: Connection, row: LockedBroadcast) -> str:
 def _taken_back(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> LockedBatch:
     """Take a verdict back, so that the history shows both; return the batch as it stands."""
     transitions.move_batch(
-        connection, batch, BatchState.IN_DOUBT, who=speaker.who, why=speaker.why,
-        reason=Reason.BY_HAND, msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
-    )  # fmt: skip
+        connection,
+        batch,
+        BatchState.IN_DOUBT,
+        who=speaker.who,
+        why=speaker.why,
+        reason=Reason.BY_HAND,
+        msg_id=None,
+        msg_data_id=None,
+        msg_status=None,
+        poll_at=None,
+    )
     return locked_rows.locked_batch(connection, batch.id)
 
 
@@ -197,16 +215,29 @@ def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Spe
     if batch.reason is Reason.ADMINISTRATOR_UNKNOWN:
         # WeChat took the call, so nothing is denied, and its key is not called again.
         transitions.move_batch(
-            connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why,
-            poll_at=None, reason=Reason.UNCONFIRMED, **_verdict_columns(batch),
-        )  # fmt: skip
+            connection,
+            batch,
+            BatchState.REFUSED,
+            who=speaker.who,
+            why=speaker.why,
+            poll_at=None,
+            reason=Reason.UNCONFIRMED,
+            **_verdict_columns(batch),
+        )
         return
     job_lookup.check_never_accepted(connection, batch)
     _deny(connection, batch.id, call_history.MAYBE)
     transitions.move_batch(
-        connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why, msg_id=None,
-        poll_at=None, reason=Reason.SAID_NOT_SENT, **_verdict_columns(batch),
-    )  # fmt: skip
+        connection,
+        batch,
+        BatchState.REFUSED,
+        who=speaker.who,
+        why=speaker.why,
+        msg_id=None,
+        poll_at=None,
+        reason=Reason.SAID_NOT_SENT,
+        **_verdict_columns(batch),
+    )
 
 
 def _close_as_sent(
@@ -220,16 +251,30 @@ def _close_as_sent(
     _deny(connection, batch.id, call_history.UNANSWERED | unnamed, denied=None)
     if msg_id is not None:
         give_msg_id(
-            connection, batch, msg_id, tuning=speaker.tuning, who=speaker.who, why=speaker.why,
-            reason=Reason.SAID_SENT, **_verdict_columns(batch) | {"msg_status": verdict.msg_status},
-        )  # fmt: skip
+            connection,
+            batch,
+            msg_id,
+            tuning=speaker.tuning,
+            who=speaker.who,
+            why=speaker.why,
+            reason=Reason.SAID_SENT,
+            **_verdict_columns(batch) | {"msg_status": verdict.msg_status},
+        )
         return msg_id
     _deny(connection, batch.id, said & AttemptRow.msg_id.is_not(None))
     # Without a msg_id there is nothing that mass/get could be asked about.
     transitions.move_batch(
-        connection, batch, BatchState.ACCEPTED, who=speaker.who, why=speaker.why, msg_id=None,
-        msg_data_id=None, poll_at=None, reason=Reason.SAID_SENT, **_verdict_columns(batch),
-    )  # fmt: skip
+        connection,
+        batch,
+        BatchState.ACCEPTED,
+        who=speaker.who,
+        why=speaker.why,
+        msg_id=None,
+        msg_data_id=None,
+        poll_at=None,
+        reason=Reason.SAID_SENT,
+        **_verdict_columns(batch),
+    )
     return None
 
 
@@ -241,7 +286,7 @@ def give_msg_id(
     tuning: Tuning,
     who: str,
     why: str | None = None,
-    **values: Any,  # noqa: ANN401
+    **values: Any,
 ) -> None:
     """Make a batch accepted as the job *msg_id*, about which mass/get is asked from now on.
 
@@ -256,10 +301,16 @@ def give_msg_id(
     # It agrees with a reply that an earlier verdict denied.
     _deny(connection, batch.id, said & (AttemptRow.msg_id == msg_id), denied=None)
     transitions.move_batch(
-        connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
+        connection,
+        batch,
+        BatchState.ACCEPTED,
+        who=who,
+        why=why,
+        msg_id=msg_id,
         msg_data_id=_data_id(connection, batch.id, msg_id),
-        poll_at=now(connection) + tuning.waits.scaled(FIRST_POLL), **values,
-    )  # fmt: skip
+        poll_at=now(connection) + tuning.waits.scaled(FIRST_POLL),
+        **values,
+    )
     transitions.apply_finish_event(connection, batch.id)
 
 
@@ -290,9 +341,13 @@ def _may_be_anothers(
 def _verdict_columns(batch: LockedBatch) -> dict[str, Any]:
     """Return what a verdict writes of a batch, whichever it is."""
     return {
-        "errcode": None, "errmsg": None, "not_before": None, "polls": 0, "msg_status": None,
+        "errcode": None,
+        "errmsg": None,
+        "not_before": None,
+        "polls": 0,
+        "msg_status": None,
         "settled_after": batch.attempts,
-    }  # fmt: skip
+    }
 
 
 def _deny(
@@ -360,6 +415,7 @@ def of_other_time(
         if is_named:
             named.add(batch_id)
     return {
-        batch_id for batch_id, calls in called.items()
+        batch_id
+        for batch_id, calls in called.items()
         if batch_id in ended and batch_id not in named and not fits(calls, ended[batch_id])
-    }  # fmt: skip
+    }

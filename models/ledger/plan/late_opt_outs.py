@@ -88,17 +88,24 @@ def _people(
     """Yield the people to be removed by reason, in portions of a few batches."""
     with read(engine) as connection:
         row = row_of(
-            connection, broadcast_id, BroadcastRow.account, BroadcastRow.selection,
-            BroadcastRow.audience_kind, BroadcastRow.created_at, BroadcastRow.batch_size,
-        )  # fmt: skip
+            connection,
+            broadcast_id,
+            BroadcastRow.account,
+            BroadcastRow.selection,
+            BroadcastRow.audience_kind,
+            BroadcastRow.created_at,
+            BroadcastRow.batch_size,
+        )
     selection = selections.parse(row.selection)
     since = None
     if not selection.only_current:
         since = audiences.left_since(row.audience_kind, given_at=row.created_at)
     out = _Out(
-        row.account, ignored=selection.ignore_suppression, left_since=since,
+        row.account,
+        ignored=selection.ignore_suppression,
+        left_since=since,
         at_once=max(1, AT_ONCE // row.batch_size),
-    )  # fmt: skip
+    )
     known = known_opt_outs(engine, broadcast_id, wanted)
     if known is not None and (few := _few(engine, out, known)) is not None:
         batches = len(_untouched(engine, broadcast_id))

@@ -181,10 +181,16 @@ def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -
 
 def _row(broadcast: ToPlan, cut: Cut, key: str) -> dict[str, object]:
     return {
-        "broadcast_id": broadcast.id, "account": broadcast.account, "path": broadcast.path,
-        "n": cut.n, "list": cut.list, "start": cut.start, "size": cut.size,
-        "state": BatchState.PLANNED, "clientmsgid": key,
-    }  # fmt: skip
+        "broadcast_id": broadcast.id,
+        "account": broadcast.account,
+        "path": broadcast.path,
+        "n": cut.n,
+        "list": cut.list,
+        "start": cut.start,
+        "size": cut.size,
+        "state": BatchState.PLANNED,
+        "clientmsgid": key,
+    }
 
 
 @writing
@@ -215,10 +221,14 @@ def open_for_calls(
     if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
         return None
     wanted = ReservationRequest(
-        account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
-        broadcast_id=broadcast.id, spread=broadcast.spread_days,
+        account=broadcast.account,
+        path=broadcast.path,
+        calls=len(cuts),
+        at=None,
+        broadcast_id=broadcast.id,
+        spread=broadcast.spread_days,
         shared=account.shared_quota,
-    )  # fmt: skip
+    )
     proof = quotas.prove(connection, wanted, quota=quota)
     if only_if_fits and proof.fit is not proof_module.Fit.FITS:
         return proof
@@ -254,14 +264,21 @@ def _open(  # noqa: PLR0917 - what was proved, and what it leads to
         version=BroadcastRow.version + 1,
     )
     note(
-        connection, EventKind.PLANNED, who=WORKER, broadcast_id=broadcast.id, calls=wanted.calls,
-        planned=planned, fit=proof.fit,
-    )  # fmt: skip
+        connection,
+        EventKind.PLANNED,
+        who=WORKER,
+        broadcast_id=broadcast.id,
+        calls=wanted.calls,
+        planned=planned,
+        fit=proof.fit,
+    )
     if proof.fit is proof_module.Fit.TOO_MANY:
         held = Closing(
-            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id,
+            kind=GateKind.HOLD,
+            who=WORKER,
+            broadcast_id=broadcast.id,
             reason=Reason.PLAN_DOES_NOT_FIT,
-        )  # fmt: skip
+        )
         gate_changes.close(connection, broadcast.account, held)
         # What does not fit holds nothing: two that did not would keep each other from going on.
         quotas.free(connection, broadcast.id)

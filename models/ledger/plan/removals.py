@@ -103,9 +103,12 @@ def is_list_final(connection: Connection, broadcast_id: str) -> bool:
     It does once its plan has left people out, or where its list goes out as it was given.
     """
     row = row_of(
-        connection, broadcast_id, BroadcastRow.audience_kind, BroadcastRow.selection,
+        connection,
+        broadcast_id,
+        BroadcastRow.audience_kind,
+        BroadcastRow.selection,
         BroadcastRow.subtraction,
-    )  # fmt: skip
+    )
     if row.subtraction is not None:
         return True
     try:
@@ -282,11 +285,12 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
         if selection.ignore_suppression:
             # Whoever is suppressed does not get those, and is to get this one.
             unknown += [
-                one for one in there
+                one
+                for one in there
                 if one not in unknown
                 and value_of(connection, one, BroadcastRow.subtraction) is None
                 and recipients.heeded_in(connection, one)
-            ]  # fmt: skip
+            ]
     return sorted(unknown)
 
 

@@ -113,10 +113,14 @@ def delay_renewal(connection: Connection, work: Work, why: NoAnswer, *, waits: W
     change_where(connection, RenewalRow, *mine, tries=counted)
     fact = storable(why)
     gate = Closing(
-        kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,
-        broadcast_id=work.broadcast_id, reason=Reason.MEDIA_NOT_RENEWED, until=until,
-        errcode=fact.errcode, errmsg=fact.errmsg,
-    )  # fmt: skip
+        kind=GateKind.HOLD if until is None else GateKind.LOOK,
+        who=WORKER,
+        broadcast_id=work.broadcast_id,
+        reason=Reason.MEDIA_NOT_RENEWED,
+        until=until,
+        errcode=fact.errcode,
+        errmsg=fact.errmsg,
+    )
     gate_changes.close(connection, account, gate)
     lane_rows.refresh_due(connection, account)
 

@@ -251,13 +251,20 @@ def _cancel_the_only_one(
     name = name_of(LEFT, run)
     alone = recipients.packed(connection, broadcast.id, name, start=0, size=1)
     insert_row(
-        connection, Batch, broadcast_id=broadcast.id, account=broadcast.account,
-        path=broadcast.path, n=1, list=name, size=1, state=BatchState.CANCELLED,
+        connection,
+        Batch,
+        broadcast_id=broadcast.id,
+        account=broadcast.account,
+        path=broadcast.path,
+        n=1,
+        list=name,
+        size=1,
+        state=BatchState.CANCELLED,
         reason=Reason.TOO_FEW,
         clientmsgid=clientmsgid_of(
             appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
         ),
-    )  # fmt: skip
+    )
     change(connection, BroadcastRow, broadcast.id, moved_at=now(connection))
 
 

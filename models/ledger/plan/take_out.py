@@ -226,9 +226,12 @@ def _end(
             nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
             change_where(connection, Batch, mine, **nobody)
         transitions.move_batch(
-            connection, locked_rows.locked_batch(connection, batch.id), BatchState.CANCELLED,
-            reason=Reason.TOO_FEW, not_before=None,
-        )  # fmt: skip
+            connection,
+            locked_rows.locked_batch(connection, batch.id),
+            BatchState.CANCELLED,
+            reason=Reason.TOO_FEW,
+            not_before=None,
+        )
     quotas.release(connection, broadcast.id, calls=len(ended))
 
 
@@ -244,9 +247,13 @@ def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reaso
     sample = [one.decode("ascii") for one in removed[: recipients.SHOWN].tolist()]
     recipients.count_skipped(connection, broadcast.id, reason, more=len(removed), sample=sample)
     note(
-        connection, EventKind.SHRUNK, who=WORKER, broadcast_id=broadcast.id, reason=reason,
+        connection,
+        EventKind.SHRUNK,
+        who=WORKER,
+        broadcast_id=broadcast.id,
+        reason=reason,
         count=len(removed),
-    )  # fmt: skip
+    )
     if transitions.counts(connection, broadcast.id).keys() - {BatchState.SPLIT}:
         transitions.end_if_at_rest(connection, broadcast.id)
     else:

@@ -50,9 +50,11 @@ def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
 def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
     """Return the gates of an account and its paths that were closed at a moment."""
     query = selected(Gate, GateRow).where(
-        GateRow.account == account, OF_ACCOUNT, GateRow.closed_at <= moment,
+        GateRow.account == account,
+        OF_ACCOUNT,
+        GateRow.closed_at <= moment,
         or_(STANDS, GateRow.opened_at > moment),
-    )  # fmt: skip
+    )
     return _read(connection, query)
 
 
@@ -115,7 +117,7 @@ def answered_at(connection: Connection) -> datetime | None:
     return connection.scalar(select(func.max(RestoreRow.at)).where(missing))
 
 
-def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row
+def _gate(row: Any) -> Gate:
     return Gate(
         **{
             **row,
@@ -186,10 +188,12 @@ def first_call_of(
     """
     due = [broadcast.published_at, broadcast.scheduled_at, opened]
     return FirstCallLimit(
-        due=max(moment for moment in due if moment is not None), attended=seen,
-        unattended_s=broadcast.unattended_s, unattended_at=broadcast.unattended_at,
+        due=max(moment for moment in due if moment is not None),
+        attended=seen,
+        unattended_s=broadcast.unattended_s,
+        unattended_at=broadcast.unattended_at,
         late_by_s=broadcast.late_by_s,
-    )  # fmt: skip
+    )
 
 
 def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit | None:

@@ -45,8 +45,9 @@ def erased_in(connection: Connection, people: Collection[_Person]) -> Collection
     asked = {(account, one): digest(one.encode()).decode() for account, one in people}
     query = select(Suppression.account, Suppression.openid).where(
         Suppression.account.in_([ALL_ACCOUNTS, *(account for account, _ in asked)]),
-        Suppression.openid.in_(asked.values()), IS_ERASED,
-    )  # fmt: skip
+        Suppression.openid.in_(asked.values()),
+        IS_ERASED,
+    )
     found = set(map(tuple, connection.execute(query)))
     return {
         person for person, one in asked.items() if found & {(person[0], one), (ALL_ACCOUNTS, one)}

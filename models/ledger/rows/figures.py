@@ -115,17 +115,21 @@ class Figures:
     def lane(self) -> LaneView:
         """Waits of its account's lane, and the gates of its interface."""
         return LaneView(
-            not_before=self.row.not_before, wait_reason=self.row.wait_reason,
+            not_before=self.row.not_before,
+            wait_reason=self.row.wait_reason,
             gates=tuple(gate for gate in self.gates if gate.scope is not GateScope.BROADCAST),
-        )  # fmt: skip
+        )
 
     @property
     def state(self) -> BroadcastState:
         """Shown state."""
         return shown_state(
-            phase=self.row.phase, result=self.row.result, gates=self.gates,
-            called=self.row.started_at is not None, now=self.row.now,
-        )  # fmt: skip
+            phase=self.row.phase,
+            result=self.row.result,
+            gates=self.gates,
+            called=self.row.started_at is not None,
+            now=self.row.now,
+        )
 
     @property
     def sums(self) -> tuple[dict[str, int | None], dict[str, int]]:
@@ -169,9 +173,12 @@ def _text() -> TypeAdapter[Figures]:
 # Built once: building a statement costs more than running it, and each submit runs the second one.
 # Outer, or MariaDB begins with the few lanes, and reads each broadcast to sort them.
 ROWS = selected(
-    ReportedRow, BroadcastRow, not_before=Lane.not_before, wait_reason=Lane.wait_reason,
+    ReportedRow,
+    BroadcastRow,
+    not_before=Lane.not_before,
+    wait_reason=Lane.wait_reason,
     now=database_now(),
-).outerjoin(Lane, Lane.account == BroadcastRow.account)  # fmt: skip
+).outerjoin(Lane, Lane.account == BroadcastRow.account)
 _ONE = ROWS.filter_by(id=bindparam("id"))
 
 
@@ -196,11 +203,13 @@ def of_rows(connection: Connection, rows: Sequence[ReportedRow]) -> list[Figures
     delivered = _delivered(connection, planned) if planned else {}
     return [
         Figures(
-            row=row, gates=[gate for gate in gates if _is_of(gate, row)], counts=counts[row.id],
+            row=row,
+            gates=[gate for gate in gates if _is_of(gate, row)],
+            counts=counts[row.id],
             delivered=delivered.get(row.id, Delivered()),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _is_of(gate: Gate, row: ReportedRow) -> bool:
@@ -225,17 +234,22 @@ _GIVEN_BACK = (
 _CALLED_ONCE = (Batch.attempts == 0) | (_TAKEN & (Batch.attempts == 1))
 _COUNTS = (
     selected(
-        Count, Batch, count=func.count(), size=_sum(Batch.size), attempts=_sum(Batch.attempts),
+        Count,
+        Batch,
+        count=func.count(),
+        size=_sum(Batch.size),
+        attempts=_sum(Batch.attempts),
         not_called=_sum(case((_CALLED_ONCE, 0), else_=_GIVEN_BACK)),
         polled=func.count(Batch.poll_at),
     )
     .where(_OF_THESE, IS_A_CALL)
     .group_by(Batch.broadcast_id, Batch.state)
-)  # fmt: skip
+)
 _FIGURES = {name: getattr(Finish, name) for name in ("total", "eligible", "sent", "errors")}
 _DELIVERED = (
     select(
-        Batch.broadcast_id, func.count().label("jobs"),
+        Batch.broadcast_id,
+        func.count().label("jobs"),
         *(
             case((func.count(figure) == func.count(), _sum(figure))).label(name)
             for name, figure in _FIGURES.items()
@@ -244,7 +258,7 @@ _DELIVERED = (
     .join(Finish, IS_OF_BATCH)
     .where(_OF_THESE, or_(*(figure.is_not(None) for figure in _FIGURES.values())))
     .group_by(Batch.broadcast_id)
-)  # fmt: skip
+)
 
 
 def _delivered(connection: Connection, ids: Sequence[str]) -> dict[str, Delivered]:

@@ -64,9 +64,11 @@ def check_unchanged(connection: Connection, account: Account) -> bool:
     row = next((one for one in rows if one.name == account.name), None)
     if row is not None and row.appid != account.appid:
         raise SettingsError(
-            "error.settings.appid_changed", account=account.name, appid=account.appid,
+            "error.settings.appid_changed",
+            account=account.name,
+            appid=account.appid,
             stored=row.appid,
-        )  # fmt: skip
+        )
     _check_no_older(rows, account, since=row.created_at if row is not None else None)
     return row is not None
 
@@ -99,9 +101,11 @@ def _check_no_older(rows: Iterable[Any], account: Account, *, since: datetime | 
             continue
         if since is None or (other.created_at, other.name) < (since, account.name):
             raise SettingsError(
-                "error.settings.appid_renamed", account=account.name, stored=other.name,
+                "error.settings.appid_renamed",
+                account=account.name,
+                stored=other.name,
                 appid=account.appid,
-            )  # fmt: skip
+            )
 
 
 def register_account(connection: Connection, account: Account) -> None:

@@ -197,9 +197,12 @@ def due_of_account(
     *of*: for which; None: for all. Those whose doubts the others wait for must be among them.
     """
     query = select(
-        BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.audience_kind,
+        BroadcastRow.id,
+        BroadcastRow.phase,
+        BroadcastRow.path,
+        BroadcastRow.audience_kind,
         BroadcastRow.due_at,
-    ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))  # fmt: skip
+    ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
     rows = connection.execute(among(query, BroadcastRow.id, of)).all()
     if not rows:
         return ()
@@ -217,15 +220,19 @@ def due_of_account(
     found = due_of_lane(
         [
             OpenBroadcast(
-                id=row.id, phase=row.phase, path=row.path, audience_kind=row.audience_kind,
-                gates=own[row.id], waits=waits.get(row.id, {}),
+                id=row.id,
+                phase=row.phase,
+                path=row.path,
+                audience_kind=row.audience_kind,
+                gates=own[row.id],
+                waits=waits.get(row.id, {}),
             )
             for row in rows
         ],
         gates=own[None],
         lane_waits_until=lane.not_before,
         lease_ends=max(lane.leased_until or moment, moment) + GRACE,
-    )  # fmt: skip
+    )
     return [
         Due(id=row.id, stored=row.due_at, wanted=None if at is None else max(at, DUE_AT_ONCE))
         for row, at in ((row, found[row.id]) for row in rows)

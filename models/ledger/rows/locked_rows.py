@@ -184,9 +184,14 @@ def log_action(
 ) -> None:
     """Write the command itself into the history, once, beside the moves that came of it."""
     note(
-        connection, EventKind.OPERATOR_ACTION, who=who, why=why, broadcast_id=broadcast.id, did=did,
+        connection,
+        EventKind.OPERATOR_ACTION,
+        who=who,
+        why=why,
+        broadcast_id=broadcast.id,
+        did=did,
         **facts,
-    )  # fmt: skip
+    )
 
 
 _NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())

@@ -304,7 +304,7 @@ def forget(
     return delete_some(connection, table.id, settled, most=most)
 
 
-def selected(kind: type[Any], table: Any, **others: Any) -> Select[Any]:  # noqa: ANN401
+def selected(kind: type[Any], table: Any, **others: Any) -> Select[Any]:
     """Return the query for a *kind*: its fields are columns of *table*, or *others* by name.
 
     A field that is neither keeps its default.

@@ -92,10 +92,16 @@ def _suppress(
         return None
     for_all = Suppression.account == ALL_ACCOUNTS, Suppression.openid == one
     insert_row(
-        connection, Suppression,
+        connection,
+        Suppression,
         account=ALL_ACCOUNTS if count_of(connection, Suppression, *for_all) else account,
-        openid=digest, kind=SuppressionKind.ERASED, since=moment, who=who, why=why, change=0,
-    )  # fmt: skip
+        openid=digest,
+        kind=SuppressionKind.ERASED,
+        since=moment,
+        who=who,
+        why=why,
+        change=0,
+    )
     return moment
 
 
@@ -140,9 +146,10 @@ class _Standing:
 
 def _places(connection: Connection, broadcast_id: str, one: str) -> Iterator[_Standing]:
     query = select(ChunkRow.id, ChunkRow.list, ChunkRow.start, ChunkRow.openids).where(
-        ChunkRow.broadcast_id == broadcast_id, ChunkRow.first_openid <= one,
+        ChunkRow.broadcast_id == broadcast_id,
+        ChunkRow.first_openid <= one,
         ChunkRow.last_openid >= one,
-    )  # fmt: skip
+    )
     for row in connection.execute(query).all():
         at = openid.place_of(one.encode(), row.openids)
         if at is not None:
@@ -202,9 +209,13 @@ def _blot_out(connection: Connection, place: _Standing, one: str) -> None:
     listed = _without(openid.unpack(place.openids), one.encode())
     there = openid.present(listed)
     change(
-        connection, ChunkRow, place.chunk_id, openids=openid.pack(listed),
-        first_openid=there[: openid.LENGTH].decode(), last_openid=there[-openid.LENGTH :].decode(),
-    )  # fmt: skip
+        connection,
+        ChunkRow,
+        place.chunk_id,
+        openids=openid.pack(listed),
+        first_openid=there[: openid.LENGTH].decode(),
+        last_openid=there[-openid.LENGTH :].decode(),
+    )
 
 
 # Followers, and what other programs asked for
@@ -240,12 +251,16 @@ def _unfollow(connection: Connection, account: str, one: str) -> None:
     else:
         delete_where(connection, FollowerChunk, FollowerChunk.id == chunk_id)
     behind = (
-        FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run,
+        FollowerChunk.sync_id == newest.sync_id,
+        FollowerChunk.run == newest.run,
         FollowerChunk.first_openid > one,
-    )  # fmt: skip
-    change_where(connection, FollowerChunk, *behind, start=FollowerChunk.start - 1)  # fmt: skip
+    )
+    change_where(connection, FollowerChunk, *behind, start=FollowerChunk.start - 1)
     followed = int((known.facts["flags"][at] & FOLLOWS).any())
     change(
-        connection, FollowerSync, newest.sync_id, size=FollowerSync.size - 1,
+        connection,
+        FollowerSync,
+        newest.sync_id,
+        size=FollowerSync.size - 1,
         followers=FollowerSync.followers - followed,
-    )  # fmt: skip
+    )

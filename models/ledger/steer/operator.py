@@ -136,9 +136,11 @@ def _check_nobody_suppressed(connection: Connection, broadcast: LockedBroadcast)
     count = suppressions.count_in(connection, broadcast.account)
     if count:
         raise InputError(
-            f"error.resume.suppressed{'' if count > 1 else '_one'}", id=broadcast.id,
-            account=broadcast.account, count=count,
-        )  # fmt: skip
+            f"error.resume.suppressed{'' if count > 1 else '_one'}",
+            id=broadcast.id,
+            account=broadcast.account,
+            count=count,
+        )
 
 
 def own_gates(connection: Connection, broadcast: LockedBroadcast) -> list[Gate]:
@@ -158,10 +160,14 @@ def reserve_remaining(
     if broadcast.phase is not Phase.SENDING:
         return
     wanted = ReservationRequest(
-        account=broadcast.account, path=broadcast.path, broadcast_id=broadcast.id, at=None,
-        calls=quotas.remaining(connection, broadcast.id), spread=broadcast.spread_days,
+        account=broadcast.account,
+        path=broadcast.path,
+        broadcast_id=broadcast.id,
+        at=None,
+        calls=quotas.remaining(connection, broadcast.id),
+        spread=broadcast.spread_days,
         shared=shared_quota,
-    )  # fmt: skip
+    )
     proof = quotas.prove(connection, wanted, quota=quota)
     proof_module.check_fits(proof)
     quotas.reserve(connection, wanted, proof, quota=quota)
@@ -245,8 +251,11 @@ def halt(
     for one in configured:
         lane_rows.ensure_lane(connection, one)
     closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
-    halted = [name for name in lane_rows.lock_lanes(connection, account)
-              if gate_changes.close(connection, name, closing)]  # fmt: skip
+    halted = [
+        name
+        for name in lane_rows.lock_lanes(connection, account)
+        if gate_changes.close(connection, name, closing)
+    ]
     _log(connection, halted, Did.HALT, who=who, why=why)
     return halted
 

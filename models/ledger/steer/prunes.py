@@ -96,7 +96,7 @@ def _was_left_half_done() -> ColumnElement[bool]:
     )
 
 
-def _is_of_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns
+def _is_of_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:
     return and_(Event.broadcast_id == broadcast_id, Event.at <= moment)
 
 

@@ -62,10 +62,16 @@ def end_recall(
     for broadcast_id in broadcasts if result.done else ():
         through = None if broadcast_id == call.broadcast_id else call.broadcast_id
         note(
-            connection, EventKind.OPERATOR_ACTION, who=call.who, why=call.why,
-            broadcast_id=broadcast_id, did=Did.RECALL, article=call.article,
-            msg_id=call.msg_id, through=through,
-        )  # fmt: skip
+            connection,
+            EventKind.OPERATOR_ACTION,
+            who=call.who,
+            why=call.why,
+            broadcast_id=broadcast_id,
+            did=Did.RECALL,
+            article=call.article,
+            msg_id=call.msg_id,
+            through=through,
+        )
 
 
 def _end(connection: Connection, number: int, result: HandResult) -> None:
@@ -102,9 +108,13 @@ def _count(
     counted = outcome != Outcome.NOT_CALLED if refused else outcome.in_(done)
     days = now(connection).astimezone(day.SHANGHAI).strftime(written)
     return count_of(
-        connection, HandCallRow, HandCallRow.account == account, HandCallRow.kind == kind,
-        HandCallRow.day.startswith(days), or_(outcome.is_(None), counted),
-    )  # fmt: skip
+        connection,
+        HandCallRow,
+        HandCallRow.account == account,
+        HandCallRow.kind == kind,
+        HandCallRow.day.startswith(days),
+        or_(outcome.is_(None), counted),
+    )
 
 
 #: Its reply was lost, or its command was ended, or is still at it.
@@ -147,22 +157,27 @@ def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[Ope
     later = aliased(HandCallRow)
     of_it = (HandCallRow.broadcast_id == broadcast_id, HandCallRow.kind == ByHand.RECALL)
     settled = exists().where(
-        later.account == HandCallRow.account, later.msg_id == HandCallRow.msg_id,
-        later.kind == ByHand.RECALL, later.id > HandCallRow.id,
+        later.account == HandCallRow.account,
+        later.msg_id == HandCallRow.msg_id,
+        later.kind == ByHand.RECALL,
+        later.id > HandCallRow.id,
         later.outcome == Outcome.ACCEPTED,
         or_(later.article.is_(None), later.article == HandCallRow.article),
-    )  # fmt: skip
+    )
     query = (
         select(
-            HandCallRow.at, HandCallRow.who, HandCallRow.why, HandCallRow.msg_id,
+            HandCallRow.at,
+            HandCallRow.who,
+            HandCallRow.why,
+            HandCallRow.msg_id,
             HandCallRow.article,
         )
         .join(BroadcastRow, BroadcastRow.account == HandCallRow.account)
         .where(BroadcastRow.id == broadcast_id, *of_it)
         .where(_MAYBE, ~settled)
         .order_by(HandCallRow.id)
-    )  # fmt: skip
+    )
     return [
         OperatorAction(did=Did.RECALL, maybe=True, **row)
         for row in connection.execute(query).mappings()
-    ]  # fmt: skip
+    ]

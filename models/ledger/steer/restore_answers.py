@@ -104,11 +104,15 @@ def answer(
         connection, RestoreRow, at=moment, who=who, why=why, since=point, forgotten=forgotten
     )
     return Answered(
-        opened=opened, point=point, held=held, disabled=disabled, claims=claims,
+        opened=opened,
+        point=point,
+        held=held,
+        disabled=disabled,
+        claims=claims,
         notes=max(facts.notes, counts.notes or 0),
         repeats=0 if point is None else _unknown(connection),
         runs=0 if point is None else _held_runs(connection),
-    )  # fmt: skip
+    )
 
 
 def _point(facts: DatabaseFacts, since: datetime | None, counts: Counts) -> datetime | None:
@@ -134,14 +138,17 @@ def _hold(connection: Connection, *, who: str, before: datetime) -> list[str]:
     )
     query = (
         select(
-            BroadcastRow.account, BroadcastRow.id, BroadcastRow.created_at,
-            BroadcastRow.unattended_at, BroadcastRow.unattended_s,
+            BroadcastRow.account,
+            BroadcastRow.id,
+            BroadcastRow.created_at,
+            BroadcastRow.unattended_at,
+            BroadcastRow.unattended_s,
         )
         .where(BroadcastRow.phase != Phase.ENDED)
         .where((BroadcastRow.created_at <= before) | (BroadcastRow.unattended_s > 0))
         .where((BroadcastRow.phase != Phase.SENDING) | planned)
         .order_by(BroadcastRow.created_at, BroadcastRow.id)
-    )  # fmt: skip
+    )
     held = list[str]()
     # Read first: a gate that is closed changes its broadcast's row.
     found = connection.execute(query).all()

@@ -104,9 +104,17 @@ def retry(
         for batch_id in again:
             batch = locked_rows.locked_batch(connection, batch_id)
             transitions.move_batch(
-                connection, batch, BatchState.PLANNED, who=who, why=why, reason=None, errcode=None,
-                errmsg=None, not_before=None, begins_anew=True,
-            )  # fmt: skip
+                connection,
+                batch,
+                BatchState.PLANNED,
+                who=who,
+                why=why,
+                reason=None,
+                errcode=None,
+                errmsg=None,
+                not_before=None,
+                begins_anew=True,
+            )
             # Unproved, as a submit while WeChat is away; but no other plan counts on this call.
             quotas.give_back(connection, batch, calls=1)
         if again:
@@ -117,13 +125,15 @@ def retry(
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))
         lane_rows.refresh_due(connection, broadcast.account)
         return Retried(
-            placed=grouped(left), goes=goes,
+            placed=grouped(left),
+            goes=goes,
             forgotten=call_history.forgotten(
                 connection, broadcast.id, Batch.id.in_(again), waits=waits
             ),
-            suppressed={one.row.n: kept[one.row.id] for one in left
-                        if one.place is RetryVerdict.SUPPRESSED},
-        )  # fmt: skip
+            suppressed={
+                one.row.n: kept[one.row.id] for one in left if one.place is RetryVerdict.SUPPRESSED
+            },
+        )
 
     return run(engine, broadcast_id, work)
 
@@ -140,9 +150,13 @@ def mark_refused_again(connection: Connection, work: Work) -> bool:
         return False
     reason = Reason.SAID_NOT_SENT if batch.any_denied else Reason.SUPPRESSED_SINCE
     transitions.move_batch(
-        connection, batch, BatchState.REFUSED, reason=reason, not_before=None,
+        connection,
+        batch,
+        BatchState.REFUSED,
+        reason=reason,
+        not_before=None,
         begins_anew=False,
-    )  # fmt: skip
+    )
     quotas.release(connection, batch.broadcast_id, calls=1)
     transitions.end_if_at_rest(connection, batch.broadcast_id)
     lane_rows.refresh_due(connection, batch.account)
@@ -245,13 +259,19 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     return [
         Left(
             row,
-            RetryVerdict.ERASED if row.erased else retry_verdict(
-                row.state, row.reason, errcode=row.errcode, called=bool(row.attempts),
-                maybe_sent=row.id in sent, was_taken=row.id in took,
+            RetryVerdict.ERASED
+            if row.erased
+            else retry_verdict(
+                row.state,
+                row.reason,
+                errcode=row.errcode,
+                called=bool(row.attempts),
+                maybe_sent=row.id in sent,
+                was_taken=row.id in took,
             ),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 @frozen
@@ -348,9 +368,11 @@ def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
         groups[(batch.place, *cause)].append(batch.row)
     return [
         RetryGroup(
-            verdict=place, numbers=[row.n for row in rows],
+            verdict=place,
+            numbers=[row.n for row in rows],
             followers=total(row.size for row in rows),
-            reason=reason, errcode=errcode,
+            reason=reason,
+            errcode=errcode,
         )
         for (place, reason, errcode), rows in groups.items()
-    ]  # fmt: skip
+    ]

@@ -85,9 +85,13 @@ def reserve(
     )
     moment = now(connection)
     insert_row(
-        connection, UploadRow, broadcast_id=broadcast_id, request=request,
-        digest=body.request_digest, created_at=moment,
-    )  # fmt: skip
+        connection,
+        UploadRow,
+        broadcast_id=broadcast_id,
+        request=request,
+        digest=body.request_digest,
+        created_at=moment,
+    )
     publication.bind_key(connection, broadcast_id, body, moment=moment, digest=None)
     uploads.await_list(connection, broadcast_id)
     return broadcast_id, True
@@ -202,9 +206,10 @@ def stop(connection: Connection, broadcast_id: str, fence: int) -> None:
 
 #: What is true of a broadcast of whose list something may be left.
 HAS_A_REST: Final = and_(
-    BroadcastRow.phase == Phase.ENDED, BroadcastRow.published_at.is_(None),
+    BroadcastRow.phase == Phase.ENDED,
+    BroadcastRow.published_at.is_(None),
     BroadcastRow.due_at.is_not(None),
-)  # fmt: skip
+)
 
 
 def revoke_awaited_list(connection: Connection, broadcast_id: str) -> None:

@@ -181,11 +181,12 @@ def uncounted(connection: Connection, body: Body, *, by_list: bool) -> Sequence[
     rows = _rows(connection, body, *which, paths=SendPath, most=MOST_LOOKED_AT)
     return [
         Uncounted(
-            id=row.id, started_at=row.started_at,
+            id=row.id,
+            started_at=row.started_at,
             same_content=row.content_identity == said,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 class _Counted:
@@ -243,9 +244,13 @@ class _Counted:
 def _overlap(each: _Candidate, followers: int) -> Overlap:
     assert each.row.started_at is not None, "it was called"
     return Overlap(
-        id=each.row.id, started_at=each.row.started_at, followers=followers, rest=each.rest,
-        same_list=each.same_list, possibly=any(one.state in _OPEN_CALLS for one in each.ranges),
-    )  # fmt: skip
+        id=each.row.id,
+        started_at=each.row.started_at,
+        followers=followers,
+        rest=each.rest,
+        same_list=each.same_list,
+        possibly=any(one.state in _OPEN_CALLS for one in each.ranges),
+    )
 
 
 _OPEN_CALLS = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
@@ -329,9 +334,11 @@ def _candidate(
     other = row.content_identity != said
     is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
     return _Candidate(
-        row=row, ranges=ranges or (), going=going, unknown=ranges is None,
+        row=row,
+        ranges=ranges or (),
+        going=going,
+        unknown=ranges is None,
         same_list=row.audience_digest == body.audience_digest,
         at=day.last_of(*(gate.until for gate in own)),
-        is_earlier=other and not going and is_fresh
-        and row.result is not BroadcastState.COMPLETED,
-    )  # fmt: skip
+        is_earlier=other and not going and is_fresh and row.result is not BroadcastState.COMPLETED,
+    )

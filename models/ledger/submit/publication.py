@@ -71,20 +71,27 @@ class Publication:
         """Return the columns of the published broadcast, but for its version."""
         figures, terms, moment = self.figures, self.terms, self.moment
         return {
-            "phase": Phase.PLANNING, "published_at": moment, "moved_at": moment,
-            "uploading_at": None, "read": figures.read, "malformed": figures.malformed,
+            "phase": Phase.PLANNING,
+            "published_at": moment,
+            "moved_at": moment,
+            "uploading_at": None,
+            "read": figures.read,
+            "malformed": figures.malformed,
             "duplicate": figures.duplicate,
             # Who is left, only the plan shows.
             "planned": None if self.body.selection.narrows else figures.planned,
-            "calls_planned": figures.calls, "title": terms.title,
-            "spread_days": terms.spread_days, "priority": terms.priority,
-            "batch_size": terms.batch_size, "late_by_s": int(terms.late_by.total_seconds()),
+            "calls_planned": figures.calls,
+            "title": terms.title,
+            "spread_days": terms.spread_days,
+            "priority": terms.priority,
+            "batch_size": terms.batch_size,
+            "late_by_s": int(terms.late_by.total_seconds()),
             "notify_url": terms.notify_url or self.body.account.notify_url,
             # What waits for its time is due by its gate.
             "due_at": None if self.scheduled else lane_rows.due_of_new(self.lane.not_before),
             "unattended_s": math.ceil((moment - (terms.waiting_since or moment)).total_seconds()),
             "unattended_at": moment,
-        }  # fmt: skip
+        }
 
     def store_rest(self, connection: Connection) -> Published:
         """Store what stands beside the broadcast's row."""
@@ -106,9 +113,12 @@ class Publication:
             connection, self.wanted, self.proof, quota=self.quota, moment=self.moment
         )
         note(
-            connection, EventKind.SUBMITTED, who=self.terms.who, broadcast_id=self.broadcast_id,
+            connection,
+            EventKind.SUBMITTED,
+            who=self.terms.who,
+            broadcast_id=self.broadcast_id,
             planned=self.figures.planned,
-        )  # fmt: skip
+        )
         if self.scheduled:
             self._close(connection, GateKind.SCHEDULE, until=self.body.scheduled_at)
         else:
@@ -121,9 +131,11 @@ class Publication:
         if kept_back is not None:
             self._close(connection, GateKind.COOLING_OFF, until=kept_back)
         return Published(
-            proof=self.proof, scheduled=self.scheduled, now=self.moment,
+            proof=self.proof,
+            scheduled=self.scheduled,
+            now=self.moment,
             cooling_off_until=kept_back,
-        )  # fmt: skip
+        )
 
     def _close(
         self, connection: Connection, kind: GateKind, *, until: datetime | None = None
@@ -137,12 +149,14 @@ class Publication:
     def _store_samples(self, connection: Connection) -> None:
         rows = [
             {
-                "broadcast_id": self.broadcast_id, "reason": reason, "count": count,
+                "broadcast_id": self.broadcast_id,
+                "reason": reason,
+                "count": count,
                 "sample": json.dumps(list(sample), ensure_ascii=False),
             }
             for reason, (count, sample) in self.figures.samples.items()
             if count
-        ]  # fmt: skip
+        ]
         if rows:
             connection.execute(insert(Skipped), rows)
 
@@ -154,11 +168,14 @@ def bind_key(
     connection.execute(
         _SUBMISSION,
         {
-            "account": body.account.name, "key": body.key, "body_digest": digest,
+            "account": body.account.name,
+            "key": body.key,
+            "body_digest": digest,
             "options_digest": body.options and body.options.digest,
-            "broadcast_id": broadcast_id, "created_at": moment,
+            "broadcast_id": broadcast_id,
+            "created_at": moment,
         },
-    )  # fmt: skip
+    )
 
 
 _SUBMISSION = insert(Submission)
@@ -183,9 +200,16 @@ def check_publication(
     proof = quotas.prove(connection, calls, quota=quota, moment=moment)
     proof_module.check_fits(proof)
     return Publication(
-        broadcast_id=broadcast_id, body=body, figures=figures, terms=terms, quota=quota, lane=lane,
-        wanted=calls, proof=proof, moment=moment,
-    )  # fmt: skip
+        broadcast_id=broadcast_id,
+        body=body,
+        figures=figures,
+        terms=terms,
+        quota=quota,
+        lane=lane,
+        wanted=calls,
+        proof=proof,
+        moment=moment,
+    )
 
 
 def calls_to_reserve(
@@ -193,19 +217,26 @@ def calls_to_reserve(
 ) -> ReservationRequest:
     """Return the calls that a submit reserves; one where only the plan shows them."""
     return ReservationRequest(
-        account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
-        broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
+        account=body.account.name,
+        path=body.audience.path,
+        calls=figures.calls or 1,
+        broadcast_id=broadcast_id,
+        at=body.scheduled_at,
+        spread=terms.spread_days,
         shared=body.account.shared_quota,
-    )  # fmt: skip
+    )
 
 
 def check_not_repeated(connection: Connection, body: Body, *, moment: datetime) -> None:
     """Refuse the same send under another key; under the same one it is no repeat, but found."""
     mine = {
-        "account": body.account.name, "key": body.key, "audience": body.audience_digest,
-        "said": media.identity(connection, body.content), "since": moment - REPEAT_WITHIN,
+        "account": body.account.name,
+        "key": body.key,
+        "audience": body.audience_digest,
+        "said": media.identity(connection, body.content),
+        "since": moment - REPEAT_WITHIN,
         "share": body.selection.share_digest,
-    }  # fmt: skip
+    }
     earlier = connection.execute(_REPEATED, mine).first()
     if earlier is not None:
         raise RepeatedSendError("error.submit.repeated", id=earlier.id, at=earlier.created_at)
@@ -306,9 +337,11 @@ def key_conflict(connection: Connection, body: Body, there: KeyUse) -> ConflictE
     if stored is not None and of_body == ["at"] and not of_options:
         # Moments are compared, not how they were written.
         return ConflictError(
-            "error.submit.other_time", **facts, at=body.scheduled_at or KEYS_AT_ONCE,
+            "error.submit.other_time",
+            **facts,
+            at=body.scheduled_at or KEYS_AT_ONCE,
             stored=stored.scheduled_at or KEYS_AT_ONCE,
-        )  # fmt: skip
+        )
     named = ", ".join([*of_body, *of_options])
     if there.body_digest is None:
         return ConflictError("error.submit.key_awaited", **facts, differs=named or _UNKNOWN)
@@ -327,8 +360,9 @@ def _of_body(body: Body, stored: _Stored, *, is_upload: bool) -> Iterator[str]:
         yield "content"
     theirs = stored.audience_kind, stored.audience_digest
     if not (is_upload and body.audience == _TO_COME) and theirs != (
-        body.audience.kind, body.audience_digest,
-    ):  # fmt: skip
+        body.audience.kind,
+        body.audience_digest,
+    ):
         yield "audience"
     if body.scheduled_at != stored.scheduled_at:
         yield "at"

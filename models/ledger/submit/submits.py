@@ -107,10 +107,16 @@ def open_upload(
     moment = now(connection)
     broadcast_id = new_id(moment)
     values = {
-        "id": broadcast_id, "title": title, "created_by": who, "phase": Phase.UPLOADING,
-        "created_at": moment, "uploading_at": moment, "batch_size": cut.LARGEST, "late_by_s": 0,
+        "id": broadcast_id,
+        "title": title,
+        "created_by": who,
+        "phase": Phase.UPLOADING,
+        "created_at": moment,
+        "uploading_at": moment,
+        "batch_size": cut.LARGEST,
+        "late_by_s": 0,
         "notify_url": notify_url,
-    }  # fmt: skip
+    }
     insert_broadcast(connection, body, values)
     return broadcast_id
 
@@ -123,8 +129,11 @@ def insert_broadcast(
 ) -> Mapping[str, object]:
     """Insert the row of a broadcast that says *body*, and return it; *values*: what else it has."""
     row = {
-        "account": body.account.name, "key": body.key, **_body_columns(connection, body), **values,
-    }  # fmt: skip
+        "account": body.account.name,
+        "key": body.key,
+        **_body_columns(connection, body),
+        **values,
+    }
     connection.execute(_INSERT, row)
     return row
 
@@ -132,13 +141,18 @@ def insert_broadcast(
 def _body_columns(connection: Connection, body: Body) -> dict[str, object]:
     """Return what a body says, as a broadcast's columns have it."""
     return {
-        "msgtype": body.msgtype, "content": body.content, "content_digest": body.content_digest,
+        "msgtype": body.msgtype,
+        "content": body.content,
+        "content_digest": body.content_digest,
         "content_identity": media.identity(connection, body.content),
-        "audience_kind": body.audience.kind, "audience_spec": audiences.spec(body.audience),
-        "audience_digest": body.audience_digest, "path": body.audience.path,
-        "selection": body.selection.stored, "share_digest": body.selection.share_digest,
+        "audience_kind": body.audience.kind,
+        "audience_spec": audiences.spec(body.audience),
+        "audience_digest": body.audience_digest,
+        "path": body.audience.path,
+        "selection": body.selection.stored,
+        "share_digest": body.selection.share_digest,
         "scheduled_at": body.scheduled_at,
-    }  # fmt: skip
+    }
 
 
 def new_id(moment: datetime) -> str:
@@ -176,9 +190,15 @@ def publish(
             said = _body_columns(connection, body)
             change(connection, BroadcastRow, broadcast_id, **said)
         checked = publication.check_publication(
-            connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
+            connection,
+            broadcast_id,
+            body,
+            figures=figures,
+            terms=terms,
+            quota=quota,
+            lane=lane,
             moment=now(connection),
-        )  # fmt: skip
+        )
         renewals.begin(connection, broadcast_id, body.content, appid=body.account.appid)
         change(
             connection,
@@ -261,12 +281,21 @@ def store(
         moment = now(connection)
         broadcast_id = new_id(moment)
         checked = publication.check_publication(
-            connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
+            connection,
+            broadcast_id,
+            body,
+            figures=figures,
+            terms=terms,
+            quota=quota,
+            lane=lane,
             moment=moment,
-        )  # fmt: skip
+        )
         mine = {
-            "id": broadcast_id, "created_by": terms.who, "created_at": moment, "version": 1,
-        }  # fmt: skip
+            "id": broadcast_id,
+            "created_by": terms.who,
+            "created_at": moment,
+            "version": 1,
+        }
         row = insert_broadcast(connection, body, {**mine, **checked.values()})
         if listed:
             rows = [uploads.chunk_row(broadcast_id, ASKED, chunk) for chunk in listed]

@@ -109,9 +109,10 @@ def pages_of_broadcast(connection: Connection, broadcast_id: str, *, n: int | No
     alike = or_(Batch.broadcast_id.in_(same), Batch.msg_data_id.in_(ids))
     own_ids = {one.msg_id for one in mine}
     shared = [
-        one for one in _sent(connection, row.account, alike)
+        one
+        for one in _sent(connection, row.account, alike)
         if one.broadcast_id != broadcast_id or one.msg_id not in own_ids
-    ]  # fmt: skip
+    ]
     unnamed = connection.scalars(
         select(Batch.n)
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(SENT))
@@ -119,10 +120,13 @@ def pages_of_broadcast(connection: Connection, broadcast_id: str, *, n: int | No
         .order_by(Batch.n)
     ).all()
     return Pages(
-        account=row.account, msgtype=row.msgtype, pages=_grouped(mine), shared=shared,
+        account=row.account,
+        msgtype=row.msgtype,
+        pages=_grouped(mine),
+        shared=shared,
         unnamed=[number for number in unnamed if n in {None, number}],
         to_come=[name for name, phase in same.items() if phase is not Phase.ENDED],
-    )  # fmt: skip
+    )
 
 
 def _grouped(own: Sequence[SentBatch]) -> Sequence[Page]:
@@ -219,9 +223,10 @@ def sendalls_of_broadcasts(connection: Connection, account: str, *, since: datet
 
 # Built once, as each submit runs it.
 _BROADCASTS = select(func.count(Batch.broadcast_id.distinct())).where(
-    Batch.account == bindparam("account"), Batch.state.in_(SENT),
+    Batch.account == bindparam("account"),
+    Batch.state.in_(SENT),
     Batch.first_called_at >= bindparam("since"),
-)  # fmt: skip
+)
 
 
 @reading
@@ -239,10 +244,15 @@ def sendalls_to_come(
     moment = now(connection)
     due = case((BroadcastRow.scheduled_at > moment, BroadcastRow.scheduled_at), else_=moment)
     return count_of(
-        connection, BroadcastRow, BroadcastRow.account == account, ~done,
-        BroadcastRow.phase.in_(OPEN_PHASES), BroadcastRow.audience_kind.in_(kinds),
-        due >= begins, due < ends,
-    )  # fmt: skip
+        connection,
+        BroadcastRow,
+        BroadcastRow.account == account,
+        ~done,
+        BroadcastRow.phase.in_(OPEN_PHASES),
+        BroadcastRow.audience_kind.in_(kinds),
+        due >= begins,
+        due < ends,
+    )
 
 
 @reading
@@ -253,12 +263,17 @@ def tag_sends_to_come(connection: Connection, account: str, tag_id: int) -> Sequ
     them out.
     """
     query = (
-        select(BroadcastRow.id, BroadcastRow.phase, BroadcastRow.audience_kind,
-               BroadcastRow.audience_spec, BroadcastRow.selection)
+        select(
+            BroadcastRow.id,
+            BroadcastRow.phase,
+            BroadcastRow.audience_kind,
+            BroadcastRow.audience_spec,
+            BroadcastRow.selection,
+        )
         .where(BroadcastRow.account == account, BroadcastRow.phase != Phase.ENDED)
         .where(BroadcastRow.audience_kind.in_(KINDS))
         .order_by(BroadcastRow.created_at)
-    )  # fmt: skip
+    )
     rows = connection.execute(query).all()
     return [row.id for row in rows if _asks(row, tag_id)]
 
@@ -293,7 +308,7 @@ def read_reconciling(
         _batches(connection, account, within),
         job_lookup.jobs_ended(connection, account, within),
         pushes.pushes_set_aside(connection, account, within),
-    )  # fmt: skip
+    )
 
 
 def _batches(connection: Connection, account: str, within: Period) -> Sequence[Reconciled]:
@@ -317,6 +332,4 @@ def _batches(connection: Connection, account: str, within: Period) -> Sequence[R
     by_batch = {row.batch_id: row.event() for row in events}
     ended = {row.batch_id: row.ended_at for row in events}
     apart = resolves.of_other_time(connection, ended, *called)
-    return [
-        replace(row, event=by_batch.get(row.id), other_time=row.id in apart) for row in rows
-    ]  # fmt: skip
+    return [replace(row, event=by_batch.get(row.id), other_time=row.id in apart) for row in rows]

@@ -87,10 +87,12 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
     jobs = job_lookup.jobs_around(engine, report.account, list(called.values()))
     return [
         Doubt(
-            n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
+            n=line.n,
+            size=line.size,
+            msg_ids=named.get(line.n, ()),
             jobs=likeliest_first(jobs, report.id, line.n),
             first=called[line.n].first if line.n in called else None,
             last=called[line.n].last if line.n in called else None,
         )
         for line in unsettled
-    ]  # fmt: skip
+    ]

@@ -193,15 +193,27 @@ def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
     schedule = [gate for gate in own if gate not in gates]
     recipients, batches = of.sums
     return alike(
-        Report, row, state=of.state, gates=[*gates, *schedule], files=files,
-        audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
+        Report,
+        row,
+        state=of.state,
+        gates=[*gates, *schedule],
+        files=files,
+        audience={"read": row.read}
+        | {name: getattr(row, name) for name in SKIPS}
         | {"planned": row.planned},
-        recipients=recipients, batches=batches, batch_list=(),
+        recipients=recipients,
+        batches=batches,
+        batch_list=(),
         calls=sum(count.attempts - count.not_called for count in of.counts),
-        results_due=sum(count.polled for count in of.counts), lane=lane,
-        delivered=of.delivered, late_by=timedelta(seconds=row.late_by_s),
-        operator_actions=None, draft=None, driven=None, first_call=None,
-    )  # fmt: skip
+        results_due=sum(count.polled for count in of.counts),
+        lane=lane,
+        delivered=of.delivered,
+        late_by=timedelta(seconds=row.late_by_s),
+        operator_actions=None,
+        draft=None,
+        driven=None,
+        first_call=None,
+    )
 
 
 def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
@@ -228,11 +240,12 @@ def lanes(connection: Connection) -> tuple[dict[str, LaneView], datetime]:
     moment = now(connection)
     views = {
         wait.account: LaneView(
-            not_before=wait.not_before, wait_reason=wait.wait_reason,
+            not_before=wait.not_before,
+            wait_reason=wait.wait_reason,
             gates=tuple(gate for gate in gates if gate.account == wait.account),
         )
         for wait in waits
-    }  # fmt: skip
+    }
     return views, moment
 
 
@@ -303,10 +316,18 @@ def _action(at: datetime, who: str, *, account: str | None, detail: str) -> Oper
     # What was written before "sent" could lack a msg_id says it by the msg_id.
     sent = facts.get("sent", facts.get("msg_id") is not None)
     return OperatorAction(
-        at=at, who=who, why=facts.get("why"), account=account, did=recognised(Did, facts["did"]),
-        batch=facts.get("n"), sent=sent if "n" in facts else None, msg_id=facts.get("msg_id"),
-        batches=facts.get("batches"), article=facts.get("article"), through=facts.get("through"),
-    )  # fmt: skip
+        at=at,
+        who=who,
+        why=facts.get("why"),
+        account=account,
+        did=recognised(Did, facts["did"]),
+        batch=facts.get("n"),
+        sent=sent if "n" in facts else None,
+        msg_id=facts.get("msg_id"),
+        batches=facts.get("batches"),
+        article=facts.get("article"),
+        through=facts.get("through"),
+    )
 
 
 @reading
@@ -337,11 +358,13 @@ def state_lines(
     )
     own = connection.execute(query.filter_by(broadcast_id=broadcast_id)).all()
     since = after or min((row.id for row in own), default=None)
-    of_account = [] if since is None else connection.execute(
-        query.where(
-            Event.broadcast_id.is_(None), Event.account == account, Event.id > since
-        )
-    ).all()  # fmt: skip
+    of_account = (
+        []
+        if since is None
+        else connection.execute(
+            query.where(Event.broadcast_id.is_(None), Event.account == account, Event.id > since)
+        ).all()
+    )
     lines = [_line(row, own=True) for row in own] + [_line(row, own=False) for row in of_account]
     return sorted(lines, key=lambda line: line.id)
 

@@ -54,7 +54,8 @@ def export(connection: Connection, broadcast_id: str) -> Export:
     events = _numbered(Event).outerjoin(Batch, Batch.id == Event.batch_id)
     batches = _numbered(_Child, "parent_id").outerjoin(Batch, Batch.id == _Child.parent_id)
     return Export(
-        report=report, pruned_at=pruned_at,
+        report=report,
+        pruned_at=pruned_at,
         batches=_rows(
             connection, batches.where(_Child.broadcast_id == broadcast_id).order_by(_Child.n)
         ),
@@ -71,16 +72,17 @@ def export(connection: Connection, broadcast_id: str) -> Export:
         members=recipients.members_in(connection, broadcast_id) if is_there else (),
         left_out=left_out,
         lines=[
-            one for one in recipients.skipped_in(connection, broadcast_id)
+            one
+            for one in recipients.skipped_in(connection, broadcast_id)
             if one.reason not in listed
         ],
-    )  # fmt: skip
+    )
 
 
 _Child = aliased(Batch)
 
 
-def _numbered(table: Any, key: str = "batch_id") -> Select[Any]:  # noqa: ANN401 - a class of rows
+def _numbered(table: Any, key: str = "batch_id") -> Select[Any]:
     """Return the query for rows with the number of their batch in the place of its id."""
     columns = [column for column in inspect(table).selectable.c if column.name != key]
     return select(Batch.n.label(key.removesuffix("_id")), *columns).select_from(table)

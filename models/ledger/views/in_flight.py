@@ -60,7 +60,7 @@ def _flights(
             InFlight, row, driven=bool(row.his and row.leased_until and row.leased_until > moment)
         )
         for row in connection.execute(_FLIGHTS.where(whose))
-    ]  # fmt: skip
+    ]
 
 
 def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
@@ -128,14 +128,16 @@ _OPEN = (
 
 _FLIGHTS = (
     select(
-        Batch.account, Batch.broadcast_id, Batch.n, Batch.size,
-        AttemptRow.started_at.label("since"), Lane.leased_until,
+        Batch.account,
+        Batch.broadcast_id,
+        Batch.n,
+        Batch.size,
+        AttemptRow.started_at.label("since"),
+        Lane.leased_until,
         (Lane.fence == AttemptRow.fence).label("his"),
     )
-    .join(
-        AttemptRow, and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts)
-    )
+    .join(AttemptRow, and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts))
     .join(Lane, Lane.account == Batch.account)
     .filter_by(state=BatchState.CALLING)
     .order_by(Batch.account, Batch.broadcast_id, Batch.n)
-)  # fmt: skip
+)

@@ -47,12 +47,14 @@ _COUNT: Final = func.count()
 #: Those that ended, and how many of them a person cancelled.
 _ENDED: Final = (
     select(
-        BroadcastRow.account, BroadcastRow.result, _COUNT,
+        BroadcastRow.account,
+        BroadcastRow.result,
+        _COUNT,
         func.sum(case((closed_gates.is_cancelled(BroadcastRow.id), 1), else_=0)),
     )
     .filter_by(phase=Phase.ENDED)
     .group_by(BroadcastRow.account, BroadcastRow.result)
-)  # fmt: skip
+)
 _OPEN: Final = figures.ROWS.where(BroadcastRow.phase.in_([*UNCALLED_PHASES, Phase.SENDING]))
 _BATCHES: Final = (
     select(
@@ -70,12 +72,18 @@ _FOR_TODAY: Final = select(
     .where(Batch.broadcast_id == BroadcastRow.id, IS_A_CALL)
     .where(Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]))
     .scalar_subquery(),
-    case((BroadcastRow.spread_days, func.coalesce(
-        select(func.sum(Reservation.calls))
-        .filter_by(broadcast_id=BroadcastRow.id, day=bindparam("today"))
-        .scalar_subquery(), 0,
-    ))),
-).where(BroadcastRow.phase == Phase.SENDING, closed_gates.NO_GATE_BUT_QUOTA)  # fmt: skip
+    case(
+        (
+            BroadcastRow.spread_days,
+            func.coalesce(
+                select(func.sum(Reservation.calls))
+                .filter_by(broadcast_id=BroadcastRow.id, day=bindparam("today"))
+                .scalar_subquery(),
+                0,
+            ),
+        )
+    ),
+).where(BroadcastRow.phase == Phase.SENDING, closed_gates.NO_GATE_BUT_QUOTA)
 _CALL: Final = AttemptRow.account, AttemptRow.path, AttemptRow.outcome, AttemptRow.errcode
 _CALLS: Final = (
     select(*_CALL, _COUNT)
@@ -83,9 +91,10 @@ _CALLS: Final = (
     .group_by(*_CALL)
 )
 _CLOSED: Final = (
-    select(GateRow.account, GateRow.kind).distinct()
+    select(GateRow.account, GateRow.kind)
+    .distinct()
     .where(OF_ACCOUNT, STANDS, GateRow.kind.in_([GateKind.HALT, GateKind.STOP, GateKind.RESTORED]))
-)  # fmt: skip
+)
 #: Since when the age of the oldest batch in one of these states counts.
 _AGES: Final = {
     BatchState.CALLING: "oldest_unsettled_batch_age_seconds",
@@ -96,15 +105,13 @@ _AGES: Final = {
 #: is not in it. These tables are not mapped for it.
 _BOXES: Final = union_all(
     *(
-        select(
-            literal(one["box"]), literal(one["state"]), _COUNT, func.min(since).label("since")
-        )
+        select(literal(one["box"]), literal(one["state"]), _COUNT, func.min(since).label("since"))
         .select_from(table(one["table"]))
         .where(since <= database_now(), text(one["which"]))
         for one in rows(__file__, "boxes.csv")
         for since in [column(one["since"], Moment())]
     )
-)  # fmt: skip
+)
 
 
 @at_one_moment

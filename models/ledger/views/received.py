@@ -60,19 +60,27 @@ def of_openid(connection: Connection, account: str, one: str, *, most: int) -> l
             break
         places[broadcast_id].append((name, place))
     rows = connection.execute(
-        select(BroadcastRow.id, BroadcastRow.title, BroadcastRow.created_at,
-               BroadcastRow.subtraction, BroadcastRow.planned, BroadcastRow.phase)
+        select(
+            BroadcastRow.id,
+            BroadcastRow.title,
+            BroadcastRow.created_at,
+            BroadcastRow.subtraction,
+            BroadcastRow.planned,
+            BroadcastRow.phase,
+        )
         .where(BroadcastRow.id.in_(places))
         .order_by(BroadcastRow.created_at.desc())
-    )  # fmt: skip
+    )
     return [
         Received(
-            broadcast_id=row.id, title=row.title, created_at=row.created_at,
+            broadcast_id=row.id,
+            title=row.title,
+            created_at=row.created_at,
             **_fate(connection, row.id, places[row.id], run=row.subtraction)
             or {"undecided": row.planned is None, "never_planned": row.phase is Phase.ENDED},
         )
         for row in rows.all()
-    ]  # fmt: skip
+    ]
 
 
 @reading

@@ -54,8 +54,11 @@ def _counts(job: Job, status: str) -> dict[str, Value]:
     elif status != SENT:
         total = eligible = sent = errors = 0
     return {
-        "TotalCount": total, "FilterCount": eligible, "SentCount": sent, "ErrorCount": errors,
-    }  # fmt: skip
+        "TotalCount": total,
+        "FilterCount": eligible,
+        "SentCount": sent,
+        "ErrorCount": errors,
+    }
 
 
 def _copyright(job: Job) -> dict[str, Value]:

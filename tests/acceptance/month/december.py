@@ -21,9 +21,12 @@ FOLLOWERS = 300
 VIP, REGION = range(60, 80), range(20)
 #: Lists of the club.
 LISTS = {
-    "sale": range(40), "digest": range(40, 60), "members": range(80, 100),
-    "growth": range(100, 220), "flash": range(220, 240),
-}  # fmt: skip
+    "sale": range(40),
+    "digest": range(40, 60),
+    "members": range(80, 100),
+    "growth": range(100, 220),
+    "flash": range(220, 240),
+}
 #: What the list has become before its second run: more than half as much again.
 GROWN = range(100, 290)
 
@@ -97,7 +100,7 @@ EXPECTED = [
     _none(CLUB, "vip", "12-30 10:00", "launched"),
     _none(SHOP, "fifth", "12-29 12:00", "launched"),
     _none(NEWS, "regions", "12-23 18:00", "launched"),
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -120,13 +123,21 @@ class Fault:
 
 
 FAULTS = (
-    Fault("an administrator to be asked", ("everybody", "19:30"), before="12-06 19:00",
-          again=("12-13 19:00", "12-20 19:00", "12-27 19:00")),
+    Fault(
+        "an administrator to be asked",
+        ("everybody", "19:30"),
+        before="12-06 19:00",
+        again=("12-13 19:00", "12-20 19:00", "12-27 19:00"),
+    ),
     Fault("a missing draft", ("members", "Members 2026-12-15", "--rehearse"), before="12-15 12:00"),
     Fault("an AppSecret that was reset", ("article", "40125"), before="12-18 18:00"),
     # It is a week old before each of the next runs, too.
-    Fault("an old list of followers", ("vip", "followers sync"), before="12-09 10:00",
-          again=("12-16 10:00", "12-23 10:00", "12-30 10:00")),
+    Fault(
+        "an old list of followers",
+        ("vip", "followers sync"),
+        before="12-09 10:00",
+        again=("12-16 10:00", "12-23 10:00", "12-30 10:00"),
+    ),
     Fault("a list that grew", ("growth", "190", "120", "--rehearse"), before="12-14 11:00"),
     Fault("a second send of a day to come", ("regions", "12-23 daily"), before="12-23 18:00"),
     Fault("a second send of the day", ("regions", "45028"), before="12-23 18:00"),
@@ -138,7 +149,7 @@ FAULTS = (
     Fault("WeChat out of reach", ("flash", "2026-12-17 15:00"), after="12-17 15:00"),
     Fault("a restored copy", ("broadcast restored",), after="12-22 08:00"),
     Fault("a run after the copy", ("daily", "--due '2026-12-22 08:00'"), after="12-22 08:00"),
-)  # fmt: skip
+)
 #: No notice speaks of the run that the holiday took out.
 HOLIDAY = "2026-12-25"
 

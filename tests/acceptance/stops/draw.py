@@ -41,8 +41,10 @@ def draw(seed: int, count: int) -> list[Drawn]:
     chance.shuffle(words)
     return [
         Drawn(
-            word=word, latency_ms=round(chance.uniform(20, 50), 1), calls=chance.randint(1, 6),
+            word=word,
+            latency_ms=round(chance.uniform(20, 50), 1),
+            calls=chance.randint(1, 6),
             after_s=round(chance.uniform(0, 0.1), 3),
         )
         for word in words
-    ]  # fmt: skip
+    ]

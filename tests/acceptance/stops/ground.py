@@ -74,12 +74,15 @@ class Ground:
         broadcast_id = submit(
             self.system.engine,
             accounts.make(
-                account.name, appid=account.appid, appsecret=account.secret,
+                account.name,
+                appid=account.appid,
+                appsecret=account.secret,
                 api_base=self.simulator.url,
             ),
             self.simulator.openids(count, start=start, appid=account.appid),
-            key=f"stop-{self._keys}", batch_size=SIZE,
-        )  # fmt: skip
+            key=f"stop-{self._keys}",
+            batch_size=SIZE,
+        )
         self.wake(names.PLAN, broadcast_id)
         return broadcast_id
 
@@ -100,8 +103,9 @@ class Ground:
         ended = f"Task {names.SWEEP}[{woken.id}] succeeded"
         until(
             lambda: any(ended in process.output for process in self.system.processes),
-            SWEEP_WITHIN_S, "the end of a sweep",
-        )  # fmt: skip
+            SWEEP_WITHIN_S,
+            "the end of a sweep",
+        )
 
     def last_number(self) -> int:
         """How many calls have arrived at WeChat up to now."""

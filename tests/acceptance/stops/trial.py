@@ -88,9 +88,13 @@ class _Trial:
         if AFTERWARDS[word][2] not in self._states(self._target):
             return None
         return Measured(
-            word=word, asked=asked, returned=returned, spoken=self._spoken_at(word).timestamp(),
-            last_start=0, under_way="In progress" in done.stdout,
-        )  # fmt: skip
+            word=word,
+            asked=asked,
+            returned=returned,
+            spoken=self._spoken_at(word).timestamp(),
+            last_start=0,
+            under_way="In progress" in done.stdout,
+        )
 
     def _typed(self, word: Word) -> tuple[str, ...]:
         if word is Word.HALT_ALL:
@@ -110,8 +114,9 @@ class _Trial:
         for broadcast_id in stopped:
             until(
                 lambda one=broadcast_id: BatchState.CALLING not in self._states(one),  # type: ignore[misc]
-                PATIENCE_S, "the end of the call in flight",
-            )  # fmt: skip
+                PATIENCE_S,
+                "the end of the call in flight",
+            )
         if not measured.word.halts:
             # The lane itself drives on, with what waits behind.
             self._system.until_state(self._behind, "completed", timeout_s=PATIENCE_S)
@@ -131,8 +136,9 @@ class _Trial:
         self._ground.keep_busy()
         until(
             lambda: any(call["start"] > bar for call in self._books.calls(busy)),
-            PATIENCE_S, "a call of the lane beside, past the bar",
-        )  # fmt: skip
+            PATIENCE_S,
+            "a call of the lane beside, past the bar",
+        )
 
     def _judge(self, measured: Measured, report: dict[str, Any]) -> Measured:
         """Hold WeChat's ledger against the database's sets, and the last start against the bar."""
@@ -158,8 +164,9 @@ class _Trial:
             self._judge_the_lane_beside()
         assert report["state"] == state, report["state"]
         assert {name: n for name, n in report["recipients"].items() if n} == {
-            "accepted": SIZE * len(got), rest: SIZE * len(not_got),
-        }  # fmt: skip
+            "accepted": SIZE * len(got),
+            rest: SIZE * len(not_got),
+        }
         self._books.audit(self._target)
         assert len(of_target) == len(got), f"{len(of_target)} calls for {len(got)} batches"
         return measured

@@ -89,16 +89,28 @@ edited = edit_campaign.sync(
 )
 listed = list_campaigns.sync(client=client)
 removed = remove_campaign.sync("weekly", client=client)
-print(json.dumps({
-    "submits": [int(one.status_code) for one in (inline, again, refused)],
-    "refusal": refused.parsed.type_, "field": refused.parsed.field,
-    "uploads": [int(one.status_code) for one in uploads], "uploaded": uploads[0].parsed.state,
-    "paused": [paused.changed, paused.state], "cancelled": cancelled.state, "looked": looked.state,
-    "followed": [line for line in followed.splitlines() if line.startswith("event")],
-    "rows": len(rows.splitlines()), "unknown": [unknown.parsed.status, unknown.parsed.fix != ""],
-    "pages": list(pages()) == [[reserved.id], [inline.parsed.id]],
-    "campaigns": [
-        added.state, edited.version, [one.name for one in listed.campaigns], removed.state,
-    ],
-    "accounts": [one.name for one in accounts.accounts],
-}))  # fmt: skip
+print(
+    json.dumps(
+        {
+            "submits": [int(one.status_code) for one in (inline, again, refused)],
+            "refusal": refused.parsed.type_,
+            "field": refused.parsed.field,
+            "uploads": [int(one.status_code) for one in uploads],
+            "uploaded": uploads[0].parsed.state,
+            "paused": [paused.changed, paused.state],
+            "cancelled": cancelled.state,
+            "looked": looked.state,
+            "followed": [line for line in followed.splitlines() if line.startswith("event")],
+            "rows": len(rows.splitlines()),
+            "unknown": [unknown.parsed.status, unknown.parsed.fix != ""],
+            "pages": list(pages()) == [[reserved.id], [inline.parsed.id]],
+            "campaigns": [
+                added.state,
+                edited.version,
+                [one.name for one in listed.campaigns],
+                removed.state,
+            ],
+            "accounts": [one.name for one in accounts.accounts],
+        }
+    )
+)

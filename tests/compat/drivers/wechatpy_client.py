@@ -19,8 +19,11 @@ from wechatpy.exceptions import WeChatException
 WECHAT = "https://api.weixin.qq.com"
 MODULES = ("media", "material", "user", "group", "tag", "message")
 COMMENTS = (
-    "markelect_comment", "unmarkelect_comment", "delete_comment", "delete_reply_comment",
-)  # fmt: skip
+    "markelect_comment",
+    "unmarkelect_comment",
+    "delete_comment",
+    "delete_reply_comment",
+)
 
 
 def main() -> None:
@@ -199,9 +202,12 @@ class Trial:
         )
         openid, draft = openids[0], self.given["draft"]
         for kind, *content in (
-            ("image", media["image"]), ("voice", media["voice"]),
-            ("video", media["mpvideo"], "t", "d"), ("article", draft), ("card", "pCARD"),
-        ):  # fmt: skip
+            ("image", media["image"]),
+            ("voice", media["voice"]),
+            ("video", media["mpvideo"], "t", "d"),
+            ("article", draft),
+            ("card", "pCARD"),
+        ):
             send = functools.partial(getattr(api, f"send_mass_{kind}"), openid, *content)
             self.call(f"message.send_mass_{kind}(preview)", functools.partial(send, preview=True))
         self.call("message.get_mass", lambda: api.get_mass(sent["msg_id"]))

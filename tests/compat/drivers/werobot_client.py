@@ -104,9 +104,14 @@ class Trial:
     def mass(self, image):
         openids, client = self.given["openids"], self.call
         sent = client(
-            "send_mass_msg", "text", "周五开课", openids, False, "werobot-1",
+            "send_mass_msg",
+            "text",
+            "周五开课",
+            openids,
+            False,
+            "werobot-1",
             label="send_mass_msg(text, openids)",
-        )  # fmt: skip
+        )
         client("send_mass_msg", "image", image, openids, label="send_mass_msg(image, openids)")
         draft = self.given["draft"]
         client("send_mass_msg", "mpnews", draft, openids, label="send_mass_msg(mpnews, openids)")

@@ -22,8 +22,10 @@ from tests.kit.ledger import LOST, openids
 
 PEOPLE: Final = api.people(5, seed="golden")
 GOOD: Final[dict[str, Any]] = {
-    "account": "default", "content": api.TEXT, "audience": {"openids": PEOPLE},
-}  # fmt: skip
+    "account": "default",
+    "content": api.TEXT,
+    "audience": {"openids": PEOPLE},
+}
 FAR: Final = "2037-01-05 20:00"
 
 
@@ -107,19 +109,42 @@ def to_all_by_http(scene: Scene) -> None:
 
 
 _WRONG: Final[tuple[dict[str, Any], ...]] = (
-    {"adience": 1}, {"audience": {"openids": PEOPLE, "tag_id": 2}}, {"audience": None},
-    {"audience": {"openids": PEOPLE[:1]}}, {"audience": {"openids": ["x", "y"]}},
-    {"audience": {"openids": ["", " "]}}, {"audience": {"openids": [*PEOPLE, 7]}},
-    {"audience": {"openids": []}}, {"audience": {"upload": 1}}, {"audience": []},
-    {"content": {}}, {"content": {"msgtype": "telegram"}}, {"content": None},
+    {"adience": 1},
+    {"audience": {"openids": PEOPLE, "tag_id": 2}},
+    {"audience": None},
+    {"audience": {"openids": PEOPLE[:1]}},
+    {"audience": {"openids": ["x", "y"]}},
+    {"audience": {"openids": ["", " "]}},
+    {"audience": {"openids": [*PEOPLE, 7]}},
+    {"audience": {"openids": []}},
+    {"audience": {"upload": 1}},
+    {"audience": []},
+    {"content": {}},
+    {"content": {"msgtype": "telegram"}},
+    {"content": None},
     {"content": {"msgtype": "text", "text": {"content": " "}}},
     {"content": {"msgtype": "text", "text": {"content": "x"}, "image": {"media_id": "y"}}},
-    {"at": "2020-01-01 10:00"}, {"at": "tomorrow"}, {"at": 7}, {"title": "a\nb"}, {"title": ""},
-    {"priority": 101}, {"priority": "1"}, {"again": "yes"}, {"exclude": ["file:x"]},
-    {"exclude": ["broadcast:nobody"]}, {"exclude": "tag:2"}, {"sample": "1"}, {"sample": "0%"},
-    {"with_tag": 2}, {"late_by": "7"}, {"notify": {"url": "ftp://x"}}, {"notify": "x"},
-    {"spread_days": 1}, {"account": "nobody"}, {"key": "x"},
-)  # fmt: skip
+    {"at": "2020-01-01 10:00"},
+    {"at": "tomorrow"},
+    {"at": 7},
+    {"title": "a\nb"},
+    {"title": ""},
+    {"priority": 101},
+    {"priority": "1"},
+    {"again": "yes"},
+    {"exclude": ["file:x"]},
+    {"exclude": ["broadcast:nobody"]},
+    {"exclude": "tag:2"},
+    {"sample": "1"},
+    {"sample": "0%"},
+    {"with_tag": 2},
+    {"late_by": "7"},
+    {"notify": {"url": "ftp://x"}},
+    {"notify": "x"},
+    {"spread_days": 1},
+    {"account": "nobody"},
+    {"key": "x"},
+)
 
 
 @situation
@@ -269,9 +294,11 @@ def resumed_though_a_newer_one_went_out(scene: Scene) -> None:
 @situation
 def dead_letters_of_programs(scene: Scene) -> None:
     letters = {
-        "good": letter("good"), "bad": letter("bad", at="2020-01-01 10:00"),
-        "strange": letter("strange", account="nobody"), "away": letter("away"),
-    }  # fmt: skip
+        "good": letter("good"),
+        "bad": letter("bad", at="2020-01-01 10:00"),
+        "strange": letter("strange", account="nobody"),
+        "away": letter("away"),
+    }
     ids = {}
     for name, one in letters.items():
         scene.clock.pass_(TICK)
@@ -294,9 +321,12 @@ def letter(key: str, **members: object) -> Letter:
     """Return a letter of a message that named no content."""
     body = {"key": key, **GOOD, **members}
     return Letter(
-        source=LetterSource.CELERY, body=json.dumps(body), key=key,
-        account=str(body["account"]), reason=Message("error.request.missing", field="content"),
-    )  # fmt: skip
+        source=LetterSource.CELERY,
+        body=json.dumps(body),
+        key=key,
+        account=str(body["account"]),
+        reason=Message("error.request.missing", field="content"),
+    )
 
 
 @situation

@@ -187,13 +187,22 @@ class Attacker:
         whole = self._safe.cipher().encrypt(self._message())
         raw = base64.b64decode(whole)
         at = self._random.randrange(len(whole))
-        ciphertext = self._random.choice([
-            whole[:at], whole[: at // 44 * 44], "=" + whole, whole.replace("A", "*") + "*",
-            base64.b64encode(raw[: len(raw) // 2 // 16 * 16]).decode(),
-            base64.b64encode(raw[:-1] + bytes([raw[-1] ^ 1])).decode(),
-            base64.b64encode(self._random.randbytes(self._random.randrange(200))).decode(),
-            self._padded_by_16(), "", " ", "é" * 64, "\u0000",
-        ])  # fmt: skip
+        ciphertext = self._random.choice(
+            [
+                whole[:at],
+                whole[: at // 44 * 44],
+                "=" + whole,
+                whole.replace("A", "*") + "*",
+                base64.b64encode(raw[: len(raw) // 2 // 16 * 16]).decode(),
+                base64.b64encode(raw[:-1] + bytes([raw[-1] ^ 1])).decode(),
+                base64.b64encode(self._random.randbytes(self._random.randrange(200))).decode(),
+                self._padded_by_16(),
+                "",
+                " ",
+                "é" * 64,
+                "\u0000",
+            ]
+        )
         return self._sealed("broken", ciphertext)
 
     def _padded_by_16(self) -> str:
@@ -218,13 +227,15 @@ class Attacker:
     def not_utf8(self) -> Attack:
         """Other encodings, and none."""
         word = "退订"
-        body = self._random.choice([
-            f'<?xml version="1.0" encoding="gbk"?><xml>{word}</xml>'.encode("gbk"),
-            f"<xml><MsgType>{word}</MsgType></xml>".encode("utf-16"),
-            b"<xml><MsgType>\xed\xa0\x80</MsgType></xml>",
-            b'{"MsgType": "\xff", "FromUserName": "o"}',
-            b'{"MsgType": "\\ud800", "FromUserName": "o"}',
-        ])  # fmt: skip
+        body = self._random.choice(
+            [
+                f'<?xml version="1.0" encoding="gbk"?><xml>{word}</xml>'.encode("gbk"),
+                f"<xml><MsgType>{word}</MsgType></xml>".encode("utf-16"),
+                b"<xml><MsgType>\xed\xa0\x80</MsgType></xml>",
+                b'{"MsgType": "\xff", "FromUserName": "o"}',
+                b'{"MsgType": "\\ud800", "FromUserName": "o"}',
+            ]
+        )
         return self._of(self._plain, "not_utf8", self._plain.query(), body)
 
     def by_chance(self) -> Attack:
@@ -241,10 +252,18 @@ class Attacker:
 
     def elsewhere(self) -> Attack:
         """Other paths, accounts and methods."""
-        path = self._random.choice([
-            "/", "/wechat/none/callback", "/wechat//callback", "/wechat/..%2fsafe/callback",
-            "/wechat/safe/callback/", "/docs", "/wechat/%00/callback", "/wechat/%ff/callback",
-        ])  # fmt: skip
+        path = self._random.choice(
+            [
+                "/",
+                "/wechat/none/callback",
+                "/wechat//callback",
+                "/wechat/..%2fsafe/callback",
+                "/wechat/safe/callback/",
+                "/docs",
+                "/wechat/%00/callback",
+                "/wechat/%ff/callback",
+            ]
+        )
         method = self._random.choice(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
         query = {**self._safe.query(), "echostr": "1"}
         return Attack(kind="elsewhere", path=path, query=query, body=b"<xml/>", method=method)
@@ -266,10 +285,21 @@ class Attacker:
 
 
 _KINDS: Final[tuple[Callable[[Attacker], Attack], ...]] = (
-    Attacker.genuine, Attacker.replayed, Attacker.forged, Attacker.borrowed, Attacker.stray,
-    Attacker.old, Attacker.expanding, Attacker.deep, Attacker.broken, Attacker.mixed,
-    Attacker.not_utf8, Attacker.by_chance, Attacker.elsewhere, Attacker.check,
-)  # fmt: skip
+    Attacker.genuine,
+    Attacker.replayed,
+    Attacker.forged,
+    Attacker.borrowed,
+    Attacker.stray,
+    Attacker.old,
+    Attacker.expanding,
+    Attacker.deep,
+    Attacker.broken,
+    Attacker.mixed,
+    Attacker.not_utf8,
+    Attacker.by_chance,
+    Attacker.elsewhere,
+    Attacker.check,
+)
 
 
 def made(url: str, attack: Attack) -> Answer:

@@ -70,9 +70,11 @@ def settings(folder: Path, url: str) -> dict[str, str | None]:
     """The environment of a server; nobody listens where its broker should be."""
     (folder / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
     return {
-        "DATABASE_URL": url, "BROADCAST_ACCOUNTS_FILE": str(folder / "accounts.toml"),
-        "BROADCAST_LANG": "zh", "REDIS_URL": "redis://127.0.0.1:1/0",
-    }  # fmt: skip
+        "DATABASE_URL": url,
+        "BROADCAST_ACCOUNTS_FILE": str(folder / "accounts.toml"),
+        "BROADCAST_LANG": "zh",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }
 
 
 def started(folder: Path, env: dict[str, str | None]) -> RunningProcess:

@@ -118,9 +118,12 @@ def test_whatever_is_not_wechats_gets_the_same_answer(served: Served, account: s
     forged = replace(served.to(account), token="another", aes_key=None)
 
     answers = [
-        forged.push(event("subscribe")), forged.check("1"), requests.get(forged.url, timeout=240),
-        requests.delete(forged.url, timeout=240), requests.put(forged.url, b"x", timeout=60),
-    ]  # fmt: skip
+        forged.push(event("subscribe")),
+        forged.check("1"),
+        requests.get(forged.url, timeout=240),
+        requests.delete(forged.url, timeout=240),
+        requests.put(forged.url, b"x", timeout=60),
+    ]
 
     assert all(refused(answer) for answer in answers)
     assert not {"server", "x-powered-by"} & {name.lower() for name in answers[0].headers}
@@ -331,9 +334,12 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(
 ) -> None:
     env = {
         **os.environ,
-        "WECHAT_APPID": "wx0000000000000001", "WECHAT_APPSECRET": "secret-of-nobody",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}", "BROADCAST_LANG": "en", **variables,
-    }  # fmt: skip
+        "WECHAT_APPID": "wx0000000000000001",
+        "WECHAT_APPSECRET": "secret-of-nobody",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}",
+        "BROADCAST_LANG": "en",
+        **variables,
+    }
 
     ended = run(["callback", "--port", "0"], folder=tmp_path, environment=env, timeout_s=60)
 

@@ -37,7 +37,12 @@ def everything(connection: socket.socket) -> bytes:
 def head(method: str, target: str, *lines: str, version: str = "1.1") -> bytes:
     """The head of a request with the key of every scope, which ends the connection."""
     first = (
-        f"{method} {target} HTTP/{version}", "Host: a", f"Authorization: Bearer {api.KEY}", *lines,
-        "Connection: close", "", "",
-    )  # fmt: skip
+        f"{method} {target} HTTP/{version}",
+        "Host: a",
+        f"Authorization: Bearer {api.KEY}",
+        *lines,
+        "Connection: close",
+        "",
+        "",
+    )
     return "\r\n".join(first).encode("latin-1")

@@ -22,9 +22,13 @@ from tests.kit import api, template
 from tests.kit.api import Program
 from tests.kit.receiver import SECRET
 
-BODY = json.dumps({
-    "account": "main", "content": api.TEXT, "audience": {"openids": api.people(2, seed="attacks")},
-}).encode()  # fmt: skip
+BODY = json.dumps(
+    {
+        "account": "main",
+        "content": api.TEXT,
+        "audience": {"openids": api.people(2, seed="attacks")},
+    }
+).encode()
 LENGTH = f"Content-Length: {len(BODY)}"
 CHUNKED = "Transfer-Encoding: chunked"
 CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
@@ -58,14 +62,11 @@ AMBIGUOUS: dict[str, tuple[bytes, set[str]]] = {
     "a chunk of a negative size": (plan(CHUNKED, body=b"-1\r\n" + CHUNKS), {"400"}),
     "a chunk of 2**68 bytes": (plan(CHUNKED, body=b"f" * 17 + b"\r\n" + CHUNKS), {"400"}),
     "lines behind the chunks": (
-        plan(CHUNKED, body=CHUNKS[:-2] + b"Authorization: Bearer x\r\n\r\n"), {""}
+        plan(CHUNKED, body=CHUNKS[:-2] + b"Authorization: Bearer x\r\n\r\n"),
+        {""},
     ),
-    "a head of 20 kB at once": (
-        head("GET", "/v1/accounts", f"X-A: {'a' * 20_000}"), {"400", ""}
-    ),
-    "an address of 20 kB at once": (
-        head("GET", f"/v1/accounts?{'a' * 20_000}"), {"400", ""}
-    ),
+    "a head of 20 kB at once": (head("GET", "/v1/accounts", f"X-A: {'a' * 20_000}"), {"400", ""}),
+    "an address of 20 kB at once": (head("GET", f"/v1/accounts?{'a' * 20_000}"), {"400", ""}),
     "a line that goes on": (head("GET", "/v1/accounts", "X-A: a\r\n b"), {"400"}),
     "a line without CR": (head("GET", "/v1/accounts").replace(b"\r\n", b"\n"), {"400"}),
     "a CR inside of a line": (head("GET", "/v1/accounts", "X-A: a\rX-B: b"), {"400"}),
@@ -79,9 +80,10 @@ AMBIGUOUS: dict[str, tuple[bytes, set[str]]] = {
     "another server's address": (head("GET", "http://example.com/v1/accounts"), {"200"}),
     "another server's address and no path": (head("GET", "http://example.com"), {"400", "404"}),
     "WebSocket": (
-        head("GET", "/v1/accounts", "Upgrade: websocket", "Connection: upgrade, close"), {"200"}
+        head("GET", "/v1/accounts", "Upgrade: websocket", "Connection: upgrade, close"),
+        {"200"},
     ),
-}  # fmt: skip
+}
 
 
 def test_a_request_that_two_readers_could_take_for_two_is_refused(served: Served) -> None:
@@ -100,12 +102,29 @@ def answer_status(answer: bytes) -> str:
 
 
 PATHS = (
-    "//v1/accounts", "/v1//accounts", "/v1/../v1/accounts", "/v1/./accounts", "/v1/accounts/",
-    "/v1/accounts;x", "/v1\\accounts", "/V1/accounts", "/v1/%61ccounts", "/v1%2faccounts",
-    "/v1/accounts%0a", "/v1/accounts%20", "/v1/accounts%00", "/%2e%2e/v1/accounts",
-    "/v1/%2e%2e/v1/accounts", "/v1/x/%2e%2e/accounts", "/v1/broadcasts/..%2faccounts",
-    "/v1/accounts%3f", "/v1/accounts%23", "/v1/accounts%25", "/healthz%0a", "/docs/..",
-)  # fmt: skip
+    "//v1/accounts",
+    "/v1//accounts",
+    "/v1/../v1/accounts",
+    "/v1/./accounts",
+    "/v1/accounts/",
+    "/v1/accounts;x",
+    "/v1\\accounts",
+    "/V1/accounts",
+    "/v1/%61ccounts",
+    "/v1%2faccounts",
+    "/v1/accounts%0a",
+    "/v1/accounts%20",
+    "/v1/accounts%00",
+    "/%2e%2e/v1/accounts",
+    "/v1/%2e%2e/v1/accounts",
+    "/v1/x/%2e%2e/accounts",
+    "/v1/broadcasts/..%2faccounts",
+    "/v1/accounts%3f",
+    "/v1/accounts%23",
+    "/v1/accounts%25",
+    "/healthz%0a",
+    "/docs/..",
+)
 
 
 def test_an_address_has_one_spelling(served: Served) -> None:
@@ -132,9 +151,10 @@ def test_no_page_of_another_site_may_ask_or_embed(served: Served) -> None:
     """No cookie, no CORS: a browser sends the key nowhere by itself."""
     origin = ("Origin: https://evil.example", "Access-Control-Request-Method: POST")
     for request in (
-        head("OPTIONS", "/v1/broadcasts", *origin), head("GET", "/docs", *origin),
+        head("OPTIONS", "/v1/broadcasts", *origin),
+        head("GET", "/docs", *origin),
         head("GET", "/v1/accounts", *origin),
-    ):  # fmt: skip
+    ):
         answer = told(served, request).lower()
         assert b"access-control" not in answer
         assert b"set-cookie" not in answer
@@ -185,18 +205,22 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
     "the end of time": ({"at": "9999-12-31T23:59:59-14:00"}, "at"),
     "the beginning of time": ({"at": "0001-01-01T00:00:00+14:00"}, "at"),
     "a number of 30 digits": ({"priority": 10**30}, "priority"),
-    "a text with a NUL": ({"content": {"msgtype": "text", "text": {"content": "a\0"}}},
-                          "content.text.content"),
+    "a text with a NUL": (
+        {"content": {"msgtype": "text", "text": {"content": "a\0"}}},
+        "content.text.content",
+    ),
     "a title that turns the line": ({"title": "\u202e"}, "title"),
     "a title that clears the screen": ({"title": "\x1b[2J"}, "title"),
     "a file of the server": ({"audience": {"file": "/etc/passwd"}}, "audience.file"),
     "a receiver in the cloud's own network": (
-        {"notify": {"url": "https://169.254.169.254/latest"}}, "notify.url"
+        {"notify": {"url": "https://169.254.169.254/latest"}},
+        "notify.url",
     ),
     "a receiver with a line of its own": (
-        {"notify": {"url": "https://example.com/\r\nX-Evil: 1"}}, "notify.url"
+        {"notify": {"url": "https://example.com/\r\nX-Evil: 1"}},
+        "notify.url",
     ),
-}  # fmt: skip
+}
 
 
 def test_values_at_the_ends_are_refused_by_every_database(crowded: Program) -> None:
@@ -205,9 +229,13 @@ def test_values_at_the_ends_are_refused_by_every_database(crowded: Program) -> N
         answer = crowded.ask("POST", "/v1/broadcasts", body, headers={"Idempotency-Key": "ends"})
         assert (answer.status_code, answer.json().get("field")) == (422, field), what
     for place in (
-        _place("9999-12-31T23:59:59.999999-14:00", "x"), _place("2001-01-01T00:00:00+14:00", "\0"),
-        _place(1, 2), _place({}), "AAAA", "%00",
-    ):  # fmt: skip
+        _place("9999-12-31T23:59:59.999999-14:00", "x"),
+        _place("2001-01-01T00:00:00+14:00", "\0"),
+        _place(1, 2),
+        _place({}),
+        "AAAA",
+        "%00",
+    ):
         answer = crowded.ask("GET", f"/v1/broadcasts?cursor={place}")
         assert (answer.status_code, answer.json()["field"]) == (422, "cursor"), place
     for word in ("a\0b", "\x1b[2J\u202e", "\ufeff"):
@@ -226,10 +254,11 @@ def crowded(fresh_url: str, tmp_path: Path) -> Iterator[Program]:
 
 def test_a_refused_list_says_nothing_of_the_place_where_it_was_kept(program: Program) -> None:
     made = program.ask(
-        "POST", "/v1/broadcasts",
+        "POST",
+        "/v1/broadcasts",
         {"account": "main", "content": api.TEXT, "audience": {"upload": True}},
         headers={"Idempotency-Key": "where it was kept"},
-    )  # fmt: skip
+    )
     where = f"/v1/broadcasts/{made.json()['id']}/audience"
     for data in (b"a" * 2_000_000, b"\0" * 100, b"x\ny\n", b""):
         refused = program.ask("PUT", where, headers={"Content-Type": "text/plain"}, data=data)
@@ -241,9 +270,13 @@ def test_the_log_has_one_line_a_request_whatever_the_request_says(served: Served
     before = len(served.process.output)
     forged = "2026-01-01 00:00:00,000 INFO entrypoints.http.request_gate: GET /forged 200"
     for line in (
-        f"X-Request-Id: a\t{forged}", f"Accept-Language: {forged}", f"Last-Event-ID: {forged}",
-        f"Idempotency-Key: {forged}", f"User-Agent: {forged}", "Host: \x7f",
-    ):  # fmt: skip
+        f"X-Request-Id: a\t{forged}",
+        f"Accept-Language: {forged}",
+        f"Last-Event-ID: {forged}",
+        f"Idempotency-Key: {forged}",
+        f"User-Agent: {forged}",
+        "Host: \x7f",
+    ):
         told(served, head("GET", "/v1/accounts", line))
     told(served, head("GET", f"/v1/{forged.replace(' ', '%20')}%0a{'%1b' * 100}"))
     told(served, plan(LENGTH, f"Authorization: Bearer {'k' * 200}"))
@@ -263,11 +296,13 @@ def test_no_key_and_no_secret_stands_in_database_log_or_answer(served: Served) -
     program, key = served.program(), "misplaced-key-of-a-caller-0123456789"
     answers = [
         program.submit(api.people(2, seed="misplaced"), key="misplaced", account="main"),
-        program.get("/v1/accounts"), program.get(f"/v1/broadcasts/{key}"),
-        served.program(key).get("/v1/accounts"), program.get("/openapi.json"),
+        program.get("/v1/accounts"),
+        program.get(f"/v1/broadcasts/{key}"),
+        served.program(key).get("/v1/accounts"),
+        program.get("/openapi.json"),
         program.ask("POST", "/v1/accounts/main/halt", {"why": f"Authorization: Bearer {key}"}),
         program.ask("POST", "/v1/accounts/main/unhalt"),
-    ]  # fmt: skip
+    ]
     stored = b"".join(file.read_bytes() for file in served.folder.glob("broadcast.db*"))
     shown = "".join(f"{answer.text}{answer.headers}" for answer in answers)
 
@@ -312,9 +347,10 @@ def test_the_start_warns_of_plain_http_of_keys_that_all_may_read_and_of_unknown_
     keys.chmod(0o644)
     secrets.chmod(0o600)
     env = api.settings(url) | {
-        "BROADCAST_API_KEYS": None, "BROADCAST_API_KEYS_FILE": str(keys),
+        "BROADCAST_API_KEYS": None,
+        "BROADCAST_API_KEYS_FILE": str(keys),
         "BROADCAST_WEBHOOK_SECRETS_FILE": str(secrets),
-    }  # fmt: skip
+    }
     with api.started(tmp_path, env, "--host", "0.0.0.0", "--port", "0") as process:
         assert "plain HTTP and listens on 0.0.0.0" in process.output
         assert f"chmod o= {keys}" in process.output

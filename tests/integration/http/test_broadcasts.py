@@ -95,9 +95,11 @@ def test_the_answer_to_a_submit_is_what_a_look_shows(
     halted = program.ask("POST", "/v1/accounts/shop/halt", {"why": "a look"})
     body = {"content": api.TEXT, "audience": {"openids": api.people(3)}, "again": True, **members}
     made = program.ask(
-        "POST", "/v1/broadcasts", {"account": "shop", **body},
+        "POST",
+        "/v1/broadcasts",
+        {"account": "shop", **body},
         headers={"Idempotency-Key": f"shown: {api.people(1, seed=str(members))[0]}"},
-    )  # fmt: skip
+    )
     assert made.status_code == 201, made.text
     shown = program.get(f"/v1/broadcasts/{made.json()['id']}")
     program.ask("POST", "/v1/accounts/shop/unhalt", {})
@@ -180,15 +182,20 @@ def test_who_gets_a_sample_is_nobody_s_to_read_before_its_plan_nor_after_a_cance
     program: Program,
 ) -> None:
     told = program.submit(
-        api.people(4, seed="sample"), key="sample", account="main", sample="50%",
+        api.people(4, seed="sample"),
+        key="sample",
+        account="main",
+        sample="50%",
         at=(datetime.now(UTC) + timedelta(hours=2)).isoformat(),
-    ).json()  # fmt: skip
+    ).json()
     where = f"/v1/broadcasts/{told['id']}"
 
     early = program.get(f"{where}/recipients", set="waiting")
     cancelled = program.ask("POST", f"{where}/cancel").json()
-    late = [program.ask("GET", f"{where}/recipients?set=cancelled{more}")
-            for more in ("", "&format=csv", "&set=accepted")]  # fmt: skip
+    late = [
+        program.ask("GET", f"{where}/recipients?set=cancelled{more}")
+        for more in ("", "&format=csv", "&set=accepted")
+    ]
 
     assert told["selection"]["sample"]["size"] == "50%"
     for one in (told, cancelled):
@@ -213,11 +220,15 @@ def test_words_on_a_broadcast_may_be_said_twice(program: Program) -> None:
     ]
 
     assert said == [
-        ("pause", 200, True, "paused"), ("pause", 200, False, "paused"),
-        ("resume", 200, True, "planning"), ("resume", 200, False, "planning"),
-        ("cancel", 200, True, "cancelled"), ("cancel", 200, False, "cancelled"),
-        ("resume", 409, None, None), ("retry", 409, None, None),
-    ]  # fmt: skip
+        ("pause", 200, True, "paused"),
+        ("pause", 200, False, "paused"),
+        ("resume", 200, True, "planning"),
+        ("resume", 200, False, "planning"),
+        ("cancel", 200, True, "cancelled"),
+        ("cancel", 200, False, "cancelled"),
+        ("resume", 409, None, None),
+        ("retry", 409, None, None),
+    ]
     assert program.get(f"{where}/audit").json()["ok"] is True
 
 
@@ -229,10 +240,13 @@ def test_a_word_in_the_wrong_form_changes_nothing(program: Program) -> None:
     verdicts = [
         program.ask("POST", f"{where}/resolve", body)
         for body in (
-            {"batch": 1}, {"batch": "1", "sent": True}, {"batch": 0, "sent": True},
-            {"batch": 1, "sent": False, "msg_id": 7}, {"batch": 9, "sent": True},
+            {"batch": 1},
+            {"batch": "1", "sent": True},
+            {"batch": 0, "sent": True},
+            {"batch": 1, "sent": False, "msg_id": 7},
+            {"batch": 9, "sent": True},
         )
-    ]  # fmt: skip
+    ]
 
     assert wrong.json()["detail"].endswith("Did you mean why?")
     assert [one.status_code for one in verdicts] == [422] * 5

@@ -46,16 +46,27 @@ def test_a_campaign_is_added_changed_stopped_and_removed(program: Program) -> No
     made = program.get(path).json()
 
     assert (made["state"], made["cron"], made["timezone"]) == (
-        "enabled", "0 20 * * 5", "Asia/Shanghai",
-    )  # fmt: skip
+        "enabled",
+        "0 20 * * 5",
+        "Asia/Shanghai",
+    )
     assert len(made["next"]) == 5
     assert all("T12:00:00" in one for one in made["next"])
     assert made["request"] == {"account": "shop", **TEXT, **TO_TAG}
     edited = program.ask(
-        "PATCH", path,
-        {"cron": "30 9 1 * *", "from": "2026-01-01", "except": ["2030-01-01..2030-02-01"],
-         "missed": "late", "late_by": "2h", "size_brake": "0", "title": "{date}", "version": 1},
-    ).json()  # fmt: skip
+        "PATCH",
+        path,
+        {
+            "cron": "30 9 1 * *",
+            "from": "2026-01-01",
+            "except": ["2030-01-01..2030-02-01"],
+            "missed": "late",
+            "late_by": "2h",
+            "size_brake": "0",
+            "title": "{date}",
+            "version": 1,
+        },
+    ).json()
     assert (edited["version"], edited["from"]) == (2, "2026-01-01")
     assert edited["except"] == ["2030-01-01..2030-02-01"]
     assert (edited["missed"], edited["late_by_s"], edited["size_brake"]) == ("late", 7200, 0)
@@ -186,9 +197,12 @@ def held_run(served: Served, name: str, why: Why = Why.MISSED) -> str:
         )
         campaign = campaign_rows.named_in(connection, name)
         launch_rows.add(
-            connection, campaign, at, moment=at,
+            connection,
+            campaign,
+            at,
+            moment=at,
             verdict=Verdict(state=LaunchState.HELD, why=why),
-        )  # fmt: skip
+        )
     return utc(at)
 
 
@@ -226,13 +240,19 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"cron": "0 25 * * *"}, 422, "campaign.cron"),
     ({"cron": "0 0 */31 * 2#2"}, 422, "campaign.cron_never"),
     ({"until": "2020-01-01"}, 422, "campaign.day_range"),
-    ({"until": str(datetime.now(UTC).date() - timedelta(days=2)), **FRIDAYS}, 422,
-     "campaign.never_due"),
+    (
+        {"until": str(datetime.now(UTC).date() - timedelta(days=2)), **FRIDAYS},
+        422,
+        "campaign.never_due",
+    ),
     ({"from": "0001-01-01"}, 422, "campaign.day_range"),
     ({"from": "9999-12-31"}, 422, "campaign.day_range"),
     ({"except": ["2026-12-02..9999-12-31"]}, 422, "campaign.day_range"),
-    ({"cron": None, "timezone": "America/New_York", "at": "9999-12-31T23:59"}, 422,
-     "campaign.day_range"),
+    (
+        {"cron": None, "timezone": "America/New_York", "at": "9999-12-31T23:59"},
+        422,
+        "campaign.day_range",
+    ),
     ({"cron": None, "at": "9999-12-31T23:59"}, 422, "campaign.day_range"),
     ({"timezone": "Asia/Peking"}, 422, "campaign.zone"),
     ({"timezone": ""}, 422, "campaign.zone"),
@@ -240,10 +260,16 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"cron": None, "at": "tomorrow 20:00"}, 422, "at.unreadable"),
     ({"cron": None, "at": f"{YEARS_AHEAD}T20:00"}, 422, "campaign.far"),
     ({"from": YEARS_AHEAD, **FRIDAYS}, 422, "campaign.far"),
-    ({"cron": None, "timezone": "Europe/Berlin", "at": "2027-03-28T02:30"}, 422,
-     "campaign.time_skipped"),
-    ({"cron": None, "timezone": "Europe/Berlin", "at": "2027-10-31T02:30"}, 422,
-     "campaign.time_twice"),
+    (
+        {"cron": None, "timezone": "Europe/Berlin", "at": "2027-03-28T02:30"},
+        422,
+        "campaign.time_skipped",
+    ),
+    (
+        {"cron": None, "timezone": "Europe/Berlin", "at": "2027-10-31T02:30"},
+        422,
+        "campaign.time_twice",
+    ),
     ({"cron": None, "at": "2027-03-01T20:00", "from": "2027-01-01"}, 422, "usage.belongs_to"),
     ({"except": ["2026-13-01"]}, 422, "campaign.day"),
     ({"except": ["2026-12-03..2026-12-01"]}, 422, "campaign.days_backwards"),
@@ -267,20 +293,26 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"content": {"msgtype": "text", "text": {"content": "{dat}"}}}, 422, "campaign.variable_near"),
     ({"content": {"msgtype": "text", "text": {"content": "{优惠}"}}}, 422, "campaign.variable"),
     ({"content": {"msgtype": "text", "text": {"content": "{date"}}}, 422, "campaign.braces"),
-    ({"content": {"msgtype": "text", "text": {"content": "｛date｝"}}}, 422,
-     "campaign.wide_braces"),
+    (
+        {"content": {"msgtype": "text", "text": {"content": "｛date｝"}}},
+        422,
+        "campaign.wide_braces",
+    ),
     ({"title": "{dat}"}, 422, "campaign.variable_near"),
     ({"cron": "0 20 31 2 *"}, 422, "campaign.cron_no_day"),
     ({"from": "tomorrow"}, 422, "campaign.day"),
     ({"until": "tomorrow"}, 422, "campaign.day"),
-    ({"content": {"msgtype": "mpnews", "mpnews": {"media_id": "M" * 43}}}, 422,
-     "campaign.fixed_draft"),
+    (
+        {"content": {"msgtype": "mpnews", "mpnews": {"media_id": "M" * 43}}},
+        422,
+        "campaign.fixed_draft",
+    ),
     ({"content": {}, "draft": "News {days}"}, 422, "campaign.variable_near"),
     ({"draft": "News {date}", **TEXT}, 422, "content.unknown"),
     ({"account": "nobody"}, 404, "api.no_account"),
     ({"account": None}, 422, "api.which_account"),
     ({"notify": {"url": "nowhere"}}, 422, "request.wrong"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("members", "status", "code"), WRONG)
@@ -337,10 +369,14 @@ def test_a_key_without_rights_for_its_account_neither_sees_nor_changes_a_campaig
     assert theirs not in listed
     assert limited.get("/v1/campaigns", account="main").status_code == 404
     for method, rest, body in (
-        ("GET", "", None), ("GET", "/runs", None), ("PATCH", "", {"cron": "0 1 * * *"}),
-        ("DELETE", "", None), ("POST", "/disable", None), ("POST", "/enable", None),
+        ("GET", "", None),
+        ("GET", "/runs", None),
+        ("PATCH", "", {"cron": "0 1 * * *"}),
+        ("DELETE", "", None),
+        ("POST", "/disable", None),
+        ("POST", "/enable", None),
         ("POST", "/run", {"due": "2026-12-04T20:00:00+08:00"}),
-    ):  # fmt: skip
+    ):
         told = limited.ask(method, path + rest, body)
         assert code_of(told) == (404, "api.no_campaign"), method
     added_there = {**WEEKLY, "name": "x", "account": "main"}
@@ -358,11 +394,15 @@ def test_each_act_needs_its_scope_and_everybody_needs_one_more(
     controller = served.program("controller-key-0123")
 
     for one, method, rest, body in (
-        (submitter, "GET", "", None), (controller, "PATCH", "", FRIDAYS), (reader, "PATCH", "", {}),
-        (submitter, "POST", "/disable", None), (submitter, "DELETE", "", None),
-        (reader, "POST", "/run", {}), (controller, "POST", "/run", {}),
+        (submitter, "GET", "", None),
+        (controller, "PATCH", "", FRIDAYS),
+        (reader, "PATCH", "", {}),
+        (submitter, "POST", "/disable", None),
+        (submitter, "DELETE", "", None),
+        (reader, "POST", "/run", {}),
+        (controller, "POST", "/run", {}),
         (submitter, "PATCH", "", EVERYBODY),
-    ):  # fmt: skip
+    ):
         assert code_of(one.ask(method, path + rest, body)) == (403, "api.scope"), (method, rest)
     for told in (
         submitter.ask("POST", "/v1/campaigns", {**WEEKLY, **EVERYBODY, "name": "all"}),

@@ -101,8 +101,10 @@ def test_no_other_word_is_for_what_waits_and_none_brings_it_back(program: Progra
     said = {word: _say(program, broadcast_id, word) for word in ("pause", "resume", "retry")}
 
     assert {word: told.status_code for word, told in said.items()} == {
-        "pause": 200, "resume": 409, "retry": 409,
-    }  # fmt: skip
+        "pause": 200,
+        "resume": 409,
+        "retry": 409,
+    }
     assert said["pause"].json()["changed"] is False
     verdict = {"batch": 1, "sent": False}
     resolved = program.ask("POST", f"/v1/broadcasts/{broadcast_id}/resolve", verdict)
@@ -130,9 +132,10 @@ def test_who_uploads_meanwhile_is_answered_that_it_was_cancelled(
 
     with openid_list.read(mine) as listed:
         body = replace(
-            ledger.body(owner=ledger.account("main"), key="meanwhile off"), reserved=broadcast_id,
+            ledger.body(owner=ledger.account("main"), key="meanwhile off"),
+            reserved=broadcast_id,
             audience=OpenIDs(digest=listed.digest),
-        )  # fmt: skip
+        )
         fence = awaited_lists.begin(served.engine, broadcast_id, body)
         uploads.add_chunks(served.engine, broadcast_id, listed.chunks(), fence=fence)
         with ThreadPoolExecutor(1) as pool:

@@ -17,16 +17,22 @@ from tests.kit.api import Program
 def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Program) -> None:
     def dead(key: str, **members: object) -> str:
         body = {
-            "key": key, "account": "main", "content": api.TEXT,
-            "audience": {"openids": api.people(2, seed=key)}, **members,
-        }  # fmt: skip
+            "key": key,
+            "account": "main",
+            "content": api.TEXT,
+            "audience": {"openids": api.people(2, seed=key)},
+            **members,
+        }
         return dead_letters.store_letter(
             served.engine,
             Letter(
-                source=LetterSource.CELERY, body=json.dumps(body), key=key, account="main",
+                source=LetterSource.CELERY,
+                body=json.dumps(body),
+                key=key,
+                account="main",
                 reason=Message("error.request.missing", field="content"),
             ),
-        )  # fmt: skip
+        )
 
     strange = dead("dead-strange", account="nobody")
     good, bad, away = dead("dead-good"), dead("dead-bad", at="2020-01-01 10:00"), dead("dead-away")
@@ -67,9 +73,12 @@ def test_a_message_of_the_queue_to_everybody_is_no_more_retried_than_the_queue_m
     everybody = {"to_all": True, "confirm_to_all": "main"}
     body = {"key": "dead-all", "account": "main", "content": api.TEXT, "audience": everybody}
     letter = Letter(
-        source=LetterSource.CELERY, body=json.dumps(body), key="dead-all", account="main",
+        source=LetterSource.CELERY,
+        body=json.dumps(body),
+        key="dead-all",
+        account="main",
         reason=Message("error.dead.to_all"),
-    )  # fmt: skip
+    )
     letter_id = dead_letters.store_letter(served.engine, letter)
 
     refused = program.ask("POST", f"/v1/dead-letters/{letter_id}/retry")
@@ -83,9 +92,10 @@ def test_a_dead_letter_whose_message_was_submitted_otherwise_is_sent(
     served: Served, program: Program
 ) -> None:
     body = {
-        "account": "main", "content": api.TEXT,
+        "account": "main",
+        "content": api.TEXT,
         "audience": {"openids": api.people(2, seed="otherwise")},
-    }  # fmt: skip
+    }
 
     def dead(source: LetterSource) -> str:
         text, reason = json.dumps({**body, "key": "otherwise"}), Message("error.dead.failed")
@@ -155,9 +165,18 @@ def test_a_dead_letter_names_no_broadcast_of_an_account_that_the_key_is_not_good
 
 @pytest.mark.parametrize(
     "body",
-    ["[" * 300 + "]" * 300, '"\\ud800"', '{"\\ud800": 1}', "9" * 30, "NaN", "1e999", "\ud800",
-     "x\0", '"' + "a" * 4_100_000 + '"'],
-)  # fmt: skip
+    [
+        "[" * 300 + "]" * 300,
+        '"\\ud800"',
+        '{"\\ud800": 1}',
+        "9" * 30,
+        "NaN",
+        "1e999",
+        "\ud800",
+        "x\0",
+        '"' + "a" * 4_100_000 + '"',
+    ],
+)
 def test_a_dead_letter_that_few_could_read_as_json_is_shown_as_text(
     served: Served, program: Program, body: str
 ) -> None:
@@ -177,9 +196,11 @@ def test_pages_name_every_dead_letter_once_and_those_of_an_account_alone(
 ) -> None:
     def dead(account: str | None, n: int) -> str:
         letter = Letter(
-            source=LetterSource.CELERY, body=f"paged {account} {n}", account=account,
+            source=LetterSource.CELERY,
+            body=f"paged {account} {n}",
+            account=account,
             reason=Message("error.request.missing", field="content"),
-        )  # fmt: skip
+        )
         return dead_letters.store_letter(served.engine, letter)
 
     mine = [dead("shop", n) for n in range(5)]

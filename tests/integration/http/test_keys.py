@@ -95,10 +95,12 @@ def test_a_key_of_one_account_knows_nothing_of_the_others(served: Served) -> Non
 
 #: Every request that names an account; {} is its name.
 OF_AN_ACCOUNT = (
-    ("GET", "/v1/broadcasts?account={}", "account"), ("POST", "/v1/broadcasts", "account"),
-    ("POST", "/v1/plans", "account"), ("POST", "/v1/accounts/{}/halt", "name"),
+    ("GET", "/v1/broadcasts?account={}", "account"),
+    ("POST", "/v1/broadcasts", "account"),
+    ("POST", "/v1/plans", "account"),
+    ("POST", "/v1/accounts/{}/halt", "name"),
     ("POST", "/v1/accounts/{}/unhalt", "name"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("method", "path", "field"), OF_AN_ACCOUNT)
@@ -115,9 +117,11 @@ def test_an_account_that_the_key_is_not_good_for_is_as_unknown_as_one_that_nobod
     ):
         body = {"account": name, "content": api.TEXT, "audience": {"openids": api.people(2)}}
         told = program.ask(
-            method, path.format(name), body if "{}" not in path else None,
+            method,
+            path.format(name),
+            body if "{}" not in path else None,
             headers={"Idempotency-Key": f"unknown {name}"},
-        )  # fmt: skip
+        )
         assert (told.status_code, told.json()["field"]) == (404, field), name
         assert told.json()["type"].endswith("error.api.no_account")
 
@@ -127,9 +131,11 @@ def test_what_was_done_is_in_the_history_with_the_keys_name_and_the_request(
 ) -> None:
     done = served.program("of-shop-key-0123").submit(api.people(2, seed="h"), key="history")
     paused = served.program("controller-key-0123").ask(
-        "POST", f"/v1/broadcasts/{done.json()['id']}/pause", {"why": "wrong\nlink"},
+        "POST",
+        f"/v1/broadcasts/{done.json()['id']}/pause",
+        {"why": "wrong\nlink"},
         headers={"X-Request-Id": "req-4711"},
-    )  # fmt: skip
+    )
 
     [action] = paused.json()["operator_actions"]
     assert done.json()["created_by"] == "of-shop"
@@ -165,13 +171,14 @@ def test_a_stored_key_is_shown_once_and_is_good_until_it_is_revoked(
 ) -> None:
     def keys(*words: str, status: int = 0) -> subprocess.CompletedProcess[bytes]:
         done = commands.run(
-            ["api-keys", *words], folder=tmp_path,
+            ["api-keys", *words],
+            folder=tmp_path,
             environment={
                 "DATABASE_URL": f"sqlite:///{served.folder / 'broadcast.db'}",
                 "BROADCAST_ACCOUNTS_FILE": str(served.folder / "accounts.toml"),
                 "BROADCAST_LANG": "en",
             },
-        )  # fmt: skip
+        )
         assert done.returncode == status, done.stderr.decode()
         return done
 
@@ -202,9 +209,10 @@ def test_the_api_refuses_to_start_without_any_key(tmp_path: Path) -> None:
     template.migrated(url).dispose()
     env = {**api.settings(url), "BROADCAST_API_KEYS": None}
     done = commands.run(
-        ["api", "--port", "0"], folder=tmp_path,
+        ["api", "--port", "0"],
+        folder=tmp_path,
         environment={name: value for name, value in env.items() if value is not None},
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     assert "has no key" in done.stderr.decode()
@@ -219,9 +227,10 @@ def test_the_api_refuses_to_start_with_an_empty_file_of_secrets(tmp_path: Path) 
         "BROADCAST_WEBHOOK_SECRETS_FILE": str(tmp_path / "secrets"),
     }
     done = commands.run(
-        ["api", "--port", "0"], folder=tmp_path,
+        ["api", "--port", "0"],
+        folder=tmp_path,
         environment={name: value for name, value in env.items() if value is not None},
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     assert "BROADCAST_WEBHOOK_SECRETS_FILE" in done.stderr.decode()

@@ -117,9 +117,11 @@ def test_python_raises_with_the_id_that_confirms_it(
         with pytest.raises(ConfirmationRequiredError) as refused:
             shop.submit(key="python", content=_text("py"), audience={"openids": STRANGERS})
         made = shop.submit(
-            key="python", content=_text("py"), audience={"openids": STRANGERS},
+            key="python",
+            content=_text("py"),
+            audience={"openids": STRANGERS},
             confirm=[str(refused.value.facts["id"])],
-        )  # fmt: skip
+        )
 
     assert made.created
 

@@ -20,13 +20,27 @@ TEXT = {"msgtype": "text", "text": {"content": "Live on {weekday_en}"}}
 CARD = {"msgtype": "wxcard", "wxcard": {"card_id": "pFS7Fjg8kV1IdDz01r4SQwMkuCKc"}}
 #: Has every member that an edit could throw away.
 WHOLE = {
-    "account": "shop", "audience": {"followers": True}, "with_tag": 3, "content": TEXT,
-    "exclude": ["tag:5"], "only_current": True, "sample": "10%", "ignore_suppression": True,
-    "title": "Fridays", "priority": 7, "spread_days": True,
-    "cron": "0 20 * * 5", "timezone": "Europe/Berlin", "from": "2026-01-01", "until": "2035-01-01",
-    "except": ["2030-01-01"], "missed": "late", "late_by": "2h", "overlap": "queue",
+    "account": "shop",
+    "audience": {"followers": True},
+    "with_tag": 3,
+    "content": TEXT,
+    "exclude": ["tag:5"],
+    "only_current": True,
+    "sample": "10%",
+    "ignore_suppression": True,
+    "title": "Fridays",
+    "priority": 7,
+    "spread_days": True,
+    "cron": "0 20 * * 5",
+    "timezone": "Europe/Berlin",
+    "from": "2026-01-01",
+    "until": "2035-01-01",
+    "except": ["2030-01-01"],
+    "missed": "late",
+    "late_by": "2h",
+    "overlap": "queue",
     "size_brake": "50%",
-}  # fmt: skip
+}
 EVERYBODY = {"to_all": True, "confirm_to_all": "shop"}
 #: Another audience names again who is left out, or that nobody is.
 NOBODY_OUT = ("--exclude", "none", "--sample", "none")
@@ -34,8 +48,10 @@ NONE_OUT: Mapping[str, Any] = {"exclude": [], "sample": None}
 #: Words of the command, and members of a request, that say the same.
 SAME: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [
     (("--followers", *NOBODY_OUT), {"audience": {"followers": True}, **NONE_OUT}),
-    (("--followers", "--with-tag", "2", *NOBODY_OUT),
-     {"audience": {"followers": True}, "with_tag": 2, **NONE_OUT}),
+    (
+        ("--followers", "--with-tag", "2", *NOBODY_OUT),
+        {"audience": {"followers": True}, "with_tag": 2, **NONE_OUT},
+    ),
     (("--tag", "2", *NOBODY_OUT), {"audience": {"tag_id": 2}, **NONE_OUT}),
     (("--to-all", "--yes-to-all", *NOBODY_OUT), {"audience": EVERYBODY, **NONE_OUT}),
     (("--exclude", "tag:6", "--exclude", "tag:7"), {"exclude": ["tag:6", "tag:7"]}),
@@ -45,8 +61,10 @@ SAME: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [
     (("--text", "On {date}"), {"content": {"msgtype": "text", "text": {"content": "On {date}"}}}),
     (("--card", CARD["wxcard"]["card_id"]), {"content": CARD}),  # type: ignore[index]
     (("--draft", "News {date}"), {"draft": "News {date}"}),
-    (("--draft", "News", "--send-ignore-reprint"),
-     {"draft": "News", "content": {"send_ignore_reprint": 1}}),
+    (
+        ("--draft", "News", "--send-ignore-reprint"),
+        {"draft": "News", "content": {"send_ignore_reprint": 1}},
+    ),
     (("--title", "News"), {"title": "News"}),
     (("--priority", "0"), {"priority": 0}),
     (("--no-spread-days",), {"spread_days": False}),
@@ -60,7 +78,7 @@ SAME: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [
     (("--late-by", "3h"), {"late_by": "3h"}),
     (("--overlap", "skip"), {"overlap": "skip"}),
     (("--size-brake", "0"), {"size_brake": "0"}),
-]  # fmt: skip
+]
 
 
 #: Options that can be given, and not taken back.

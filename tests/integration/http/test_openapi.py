@@ -76,19 +76,25 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
 
 #: After each word: members of the broadcast, the account or the dead letter.
 AFTER: dict[str, dict[str, Any]] = {
-    "pause": {"state": "paused"}, "resume": {"state": "sending"},
-    "cancel": {"state": "cancelled"}, "retry": {"state": "sending"},
-    "resolve": {"state": "completed"}, "halt": {"stopped": None}, "unhalt": {"halted": None},
+    "pause": {"state": "paused"},
+    "resume": {"state": "sending"},
+    "cancel": {"state": "cancelled"},
+    "retry": {"state": "sending"},
+    "resolve": {"state": "completed"},
+    "halt": {"stopped": None},
+    "unhalt": {"halted": None},
     "drop_dead_letter": {"state": "dropped", "broadcast_id": None},
-    "retry_dead_letter": {"state": "sent"}, "retry_webhook": {"state": "waiting", "tries": 0},
-}  # fmt: skip
+    "retry_dead_letter": {"state": "sent"},
+    "retry_webhook": {"state": "waiting", "tries": 0},
+}
 
 
 def test_the_example_of_each_word_shows_how_it_stands_after_it(document: dict[str, Any]) -> None:
     shown = {
-        operation["operationId"]: operation for _, _, operation in _operations(document)
+        operation["operationId"]: operation
+        for _, _, operation in _operations(document)
         if operation["operationId"] in AFTER
-    }  # fmt: skip
+    }
     assert shown.keys() == AFTER.keys()
     for word, after in AFTER.items():
         request, answer = _asked(shown[word]), _answered(shown[word])
@@ -167,17 +173,36 @@ def _letter_for(engine: Engine, key: str, reason: Message) -> str:
 def _outline(told: dict[str, Any]) -> Any:
     """Return what an example shows, but for its names, moments and counts of followers."""
     apart = {
-        "id", "key", "title", "content", "created_by", "audience", "account", "name", "first_at",
+        "id",
+        "key",
+        "title",
+        "content",
+        "created_by",
+        "audience",
+        "account",
+        "name",
+        "first_at",
         "body",
-    }  # fmt: skip
+    }
     return {name: _shape(value, name) for name, value in told.items() if name not in apart}
 
 
 #: Different in each story.
 NAMED = {
-    "at", "since", "created_at", "started_at", "finished_at", "closed_at", "last_at", "by", "who",
-    "closed_by", "command", "msg_id", "broadcast_id",
-}  # fmt: skip
+    "at",
+    "since",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "closed_at",
+    "last_at",
+    "by",
+    "who",
+    "closed_by",
+    "command",
+    "msg_id",
+    "broadcast_id",
+}
 #: Of followers in `recipients`, of batches in `batches`.
 SETS = {"accepted", "refused", "cancelled", "in_doubt", "waiting"}
 
@@ -217,9 +242,12 @@ def test_no_other_command_pays_for_the_framework() -> None:
         "import sys; from entrypoints.cli.main import run;run(['help', 'api']); print(*sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=patiently(60),
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=patiently(60),
         check=True,
-    )  # fmt: skip
+    )
 
     loaded = done.stdout.splitlines()[-1].split()
     assert "entrypoints.cli.commands.api" in loaded
@@ -245,11 +273,13 @@ def test_each_example_of_a_submit_is_one_that_is_taken(
     body = document["paths"]["/v1/broadcasts"]["post"]["requestBody"]["content"]["application/json"]
     told = {
         name: alone[0].ask(
-            "POST", "/v1/broadcasts", example["value"] | {"again": True},
+            "POST",
+            "/v1/broadcasts",
+            example["value"] | {"again": True},
             headers={"Idempotency-Key": name},
         )
         for name, example in body["examples"].items()
-    }  # fmt: skip
+    }
 
     # The list of followers was never synced here.
     assert told.pop("followers").json()["type"].endswith("never_synced")
@@ -263,16 +293,30 @@ def _fuzzed(url: str, folder: Path, *words: str) -> None:
         there = {"letter_id": _letter(engine), "webhook_id": _webhook(engine, program)}
         done = subprocess.run(
             [
-                sys.executable, "-m", "schemathesis.cli", "--config-file",
-                str(FUZZ / "schemathesis.toml"), "run", f"{program.url}/openapi.json",
-                "--header", f"Authorization: Bearer {program.key}", "--no-color", *words,
+                sys.executable,
+                "-m",
+                "schemathesis.cli",
+                "--config-file",
+                str(FUZZ / "schemathesis.toml"),
+                "run",
+                f"{program.url}/openapi.json",
+                "--header",
+                f"Authorization: Bearer {program.key}",
+                "--no-color",
+                *words,
             ],
-            capture_output=True, text=True, timeout=patiently(900), check=False, cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=patiently(900),
+            check=False,
+            cwd=folder,
             env={
-                **os.environ, "SCHEMATHESIS_HOOKS": "tests.integration.http.fuzz.hooks",
-                "FUZZ_IDS": json.dumps(there), "PYTHONPATH": str(ROOT),
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": "tests.integration.http.fuzz.hooks",
+                "FUZZ_IDS": json.dumps(there),
+                "PYTHONPATH": str(ROOT),
             },
-        )  # fmt: skip
+        )
         assert program.get("/healthz").status_code == 200
     engine.dispose()
 
@@ -294,12 +338,21 @@ def _webhook(engine: Engine, program: Program) -> str:
     with engine.begin() as connection:
         connection.execute(
             insert(WebhookRow).values(
-                broadcast_id=made, version=7, account="default", kind="broadcast.completed",
-                body="{}", url="https://hooks.example.com/", origin="https://hooks.example.com",
-                state=WebhookState.GIVEN_UP, tries=3, created_at=at, tried_at=at, since=at,
+                broadcast_id=made,
+                version=7,
+                account="default",
+                kind="broadcast.completed",
+                body="{}",
+                url="https://hooks.example.com/",
+                origin="https://hooks.example.com",
+                state=WebhookState.GIVEN_UP,
+                tries=3,
+                created_at=at,
+                tried_at=at,
+                since=at,
                 closed_at=at,
             )
-        )  # fmt: skip
+        )
     return f"{made}-7"
 
 

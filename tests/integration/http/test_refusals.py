@@ -59,9 +59,14 @@ def test_a_wrong_member_is_named(program: Program, what: str) -> None:
 
 def test_the_answer_is_in_the_callers_language(program: Program) -> None:
     for header, language in [
-        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("en-GB", "en"), ("fr, en;q=0.3, zh;q=0.4", "zh"),
-        ("zh;q=0, en;q=0.1", "en"), ("*", "en"), ("q=;;;,", "en"), ("zh;q=x", "en"),
-    ]:  # fmt: skip
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB", "en"),
+        ("fr, en;q=0.3, zh;q=0.4", "zh"),
+        ("zh;q=0, en;q=0.1", "en"),
+        ("*", "en"),
+        ("q=;;;,", "en"),
+        ("zh;q=x", "en"),
+    ]:
         told = program.ask("GET", "/v1/broadcasts/nobody", headers={"Accept-Language": header})
         assert told.headers["Content-Language"] == language, header
 
@@ -103,17 +108,36 @@ def test_nothing_but_the_missing_key_is_said_to_a_stranger(served: Served) -> No
     [
         ("GET", "/v1/broadcasts?limit=x", None, None, "Correct limit and send it again."),
         ("POST", "/v1/plans", {**GOOD, "title": ""}, None, "Correct title and send it again."),
-        ("POST", "/v1/broadcasts", GOOD, None,
-         "Send the same request with a header Idempotency-Key, such as shop-order-4711."),
+        (
+            "POST",
+            "/v1/broadcasts",
+            GOOD,
+            None,
+            "Send the same request with a header Idempotency-Key, such as shop-order-4711.",
+        ),
         ("POST", "/v1/broadcasts", GOOD, "", "Correct Idempotency-Key and send it again."),
-        ("POST", "/v1/broadcasts", {**GOOD, "title": ""}, "fix",
-         ("Correct what field names and send it again with the same Idempotency-Key. "
-         "Nothing was stored.")),
-        ("POST", "/v1/broadcasts", {**GOOD, "audience": {"openids": TWO[:1]}}, "fix",
-         ("Correct what field names and send it again with the same Idempotency-Key. "
-         "Nothing was stored.")),
+        (
+            "POST",
+            "/v1/broadcasts",
+            {**GOOD, "title": ""},
+            "fix",
+            (
+                "Correct what field names and send it again with the same Idempotency-Key. "
+                "Nothing was stored."
+            ),
+        ),
+        (
+            "POST",
+            "/v1/broadcasts",
+            {**GOOD, "audience": {"openids": TWO[:1]}},
+            "fix",
+            (
+                "Correct what field names and send it again with the same Idempotency-Key. "
+                "Nothing was stored."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_to_do_fits_the_request(
     program: Program, method: str, path: str, body: object, key: str | None, fix: str
 ) -> None:
@@ -145,14 +169,13 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "no number": (b'{"priority": NaN}', 400),
     "half a character": (b'{"title": "\\ud800"}', 400),
     "bytes that are no text": (b'{"title": "\xff"}', 400),
-    "100,000 members": (
-        json.dumps({f"m{n}": n for n in range(100_000)}).encode(), 422
-    ),
+    "100,000 members": (json.dumps({f"m{n}": n for n in range(100_000)}).encode(), 422),
     "100,001 OpenIDs": (
-        json.dumps({**GOOD, "audience": {"openids": ["x"] * 100_001}}).encode(), 422
+        json.dumps({**GOOD, "audience": {"openids": ["x"] * 100_001}}).encode(),
+        422,
     ),
     "4 MB and one byte": (b" " * 4_000_001, 413),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BODIES)
@@ -171,10 +194,12 @@ def test_a_body_that_is_a_bomb_costs_its_sender_a_refusal(program: Program, what
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Content-Type": "text/plain"}, {"Content-Type": "application/json; charset=gbk"},
-        {"Content-Type": ""}, {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=gbk"},
+        {"Content-Type": ""},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
-)  # fmt: skip
+)
 def test_another_media_type_is_refused(program: Program, headers: dict[str, str]) -> None:
     told = program.ask(
         "POST", "/v1/broadcasts", headers={**headers, "Idempotency-Key": "k"}, data=b"{}"
@@ -186,12 +211,20 @@ def test_another_media_type_is_refused(program: Program, headers: dict[str, str]
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/broadcasts/nobody", "/v1/broadcasts/..%2f..%2fetc%2fpasswd", "/v1/broadcasts/%00",
-        "/v1/broadcasts/%E5%B9%BF", "/v1/broadcasts/a%0d%0aX-Evil:%201", "/v1//broadcasts", "/v2",
-        "/v1/broadcasts/", "/v1/dead-letters/dead", "/v1/broadcasts/' OR 1=1--/audit",
-        "/v1/broadcasts/@last", "/v1/broadcasts/" + "a" * 2_000,
+        "/v1/broadcasts/nobody",
+        "/v1/broadcasts/..%2f..%2fetc%2fpasswd",
+        "/v1/broadcasts/%00",
+        "/v1/broadcasts/%E5%B9%BF",
+        "/v1/broadcasts/a%0d%0aX-Evil:%201",
+        "/v1//broadcasts",
+        "/v2",
+        "/v1/broadcasts/",
+        "/v1/dead-letters/dead",
+        "/v1/broadcasts/' OR 1=1--/audit",
+        "/v1/broadcasts/@last",
+        "/v1/broadcasts/" + "a" * 2_000,
     ],
-)  # fmt: skip
+)
 def test_a_path_that_leads_nowhere_is_not_found(program: Program, path: str) -> None:
     told = program.get(path)
 
@@ -202,9 +235,12 @@ def test_a_path_that_leads_nowhere_is_not_found(program: Program, path: str) -> 
 
 #: What the commands and the body may have one day: until then it is refused, not overlooked.
 LATER = {
-    "canary": "5%", "cap": "skip", "cooling_off": "10m", "needs_approval": True,
+    "canary": "5%",
+    "cap": "skip",
+    "cooling_off": "10m",
+    "needs_approval": True,
     "retry_missed": "ID",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LATER)
@@ -237,13 +273,17 @@ def test_another_method_is_told_which_ones_there_are(program: Program) -> None:
 @pytest.mark.parametrize(
     ("path", "field"),
     [
-        ("/v1/broadcasts?accounts=main", "accounts"), ("/v1/broadcasts?limit=0", "limit"),
-        ("/v1/broadcasts?limit=x", "limit"), ("/v1/broadcasts?state=gone", "state"),
-        ("/v1/broadcasts?cursor=abc", "cursor"), ("/v1/broadcasts?key=a%00b", "key"),
-        ("/v1/broadcasts?key=a&key=b", "key"), ("/v1/broadcasts?limit=" + "9" * 5_000, "limit"),
+        ("/v1/broadcasts?accounts=main", "accounts"),
+        ("/v1/broadcasts?limit=0", "limit"),
+        ("/v1/broadcasts?limit=x", "limit"),
+        ("/v1/broadcasts?state=gone", "state"),
+        ("/v1/broadcasts?cursor=abc", "cursor"),
+        ("/v1/broadcasts?key=a%00b", "key"),
+        ("/v1/broadcasts?key=a&key=b", "key"),
+        ("/v1/broadcasts?limit=" + "9" * 5_000, "limit"),
         ("/v1/broadcasts?cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwIiwgImEiXQ==", "cursor"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_parameter_is_named(program: Program, path: str, field: str) -> None:
     told = program.get(path)
 

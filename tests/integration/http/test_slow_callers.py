@@ -36,9 +36,10 @@ def test_as_many_uploads_as_there_may_be_stop_nobody_else(fresh_url: str, tmp_pa
     folder, engine = tmp_path / "temporary", open_engine(fresh_url, patient=True)
     folder.mkdir()
     env = {
-        **api.settings(fresh_url), "TMPDIR": str(folder),
+        **api.settings(fresh_url),
+        "TMPDIR": str(folder),
         "BROADCAST_API_KEYS": f"{api.KEY}\nother:submit:{OTHER}",
-    }  # fmt: skip
+    }
     keys = [api.KEY] * MOST_OF_A_KEY + [OTHER] * (MOST_AT_ONCE - MOST_OF_A_KEY)
     people = api.people(2, seed="slow")
     with api.started(tmp_path, env) as process, ThreadPoolExecutor(MOST_AT_ONCE) as pool:
@@ -77,18 +78,22 @@ def _lists(pid: int, folder: Path) -> int:
 
 def _reserved(program: Program, key: str) -> str:
     told = program.ask(
-        "POST", "/v1/broadcasts", {"content": api.TEXT, "audience": {"upload": True}},
+        "POST",
+        "/v1/broadcasts",
+        {"content": api.TEXT, "audience": {"upload": True}},
         headers={"Idempotency-Key": key},
-    )  # fmt: skip
+    )
     found: str = told.json()["id"]
     return found
 
 
 def _uploaded(program: Program, broadcast_id: str, seed: str) -> int:
     return program.ask(
-        "PUT", f"/v1/broadcasts/{broadcast_id}/audience",
-        data="\n".join(api.people(2, seed=seed)).encode(), headers={"Content-Type": "text/plain"},
-    ).status_code  # fmt: skip
+        "PUT",
+        f"/v1/broadcasts/{broadcast_id}/audience",
+        data="\n".join(api.people(2, seed=seed)).encode(),
+        headers={"Content-Type": "text/plain"},
+    ).status_code
 
 
 def test_a_key_is_good_as_soon_as_it_was_made(served: Served) -> None:

@@ -42,9 +42,11 @@ def _put(
     program: Program, broadcast_id: str, openids: list[str], **headers: str
 ) -> requests.Response:
     return program.ask(
-        "PUT", f"/v1/broadcasts/{broadcast_id}/audience", data="\n".join(openids).encode(),
+        "PUT",
+        f"/v1/broadcasts/{broadcast_id}/audience",
+        data="\n".join(openids).encode(),
         headers={**PLAIN, **headers},
-    )  # fmt: skip
+    )
 
 
 def test_a_list_comes_after_its_broadcast(program: Program) -> None:
@@ -156,12 +158,16 @@ def test_what_takes_no_upload_says_so(program: Program) -> None:
 @pytest.mark.parametrize(
     ("data", "headers", "status"),
     [
-        (b"", {}, 422), (b"x\ny\n", {}, 422), (b"oApi000000000000000000000001\n", {}, 422),
+        (b"", {}, 422),
+        (b"x\ny\n", {}, 422),
+        (b"oApi000000000000000000000001\n", {}, 422),
         (b"{}", {"Content-Type": "application/json"}, 415),
-        (b"x", {"Content-Encoding": "gzip"}, 415), (b"\xff\xfe\x00" * 50, {}, 422),
-        (b"\x1f\x8b\x08\0 packed", {}, 415), (b"PK\x03\x04 a workbook", {}, 415),
+        (b"x", {"Content-Encoding": "gzip"}, 415),
+        (b"\xff\xfe\x00" * 50, {}, 422),
+        (b"\x1f\x8b\x08\0 packed", {}, 415),
+        (b"PK\x03\x04 a workbook", {}, 415),
     ],
-)  # fmt: skip
+)
 def test_a_list_that_is_refused_can_be_replaced(
     program: Program, data: bytes, headers: dict[str, str], status: int
 ) -> None:
@@ -189,9 +195,9 @@ def test_an_upload_that_is_cut_off_leaves_nothing_and_is_repeated(
             framing = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1450000"
             connection.sendall(
                 f"PUT /v1/broadcasts/{broadcast_id}/audience HTTP/1.1\r\nHost: a\r\n"
-                f"Authorization: Bearer {api.KEY}\r\nContent-Type: text/plain\r\n{framing}\r\n\r\n"
-                .encode()
-            )  # fmt: skip
+                f"Authorization: Bearer {api.KEY}\r\n"
+                f"Content-Type: text/plain\r\n{framing}\r\n\r\n".encode()
+            )
             data = "\n".join(mine[:20_000]).encode()
             connection.sendall(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
     cut = f"PUT /v1/broadcasts/{broadcast_id}/audience with 400"
@@ -236,16 +242,21 @@ def test_two_uploads_at_once_are_one_broadcast(fresh_url: str, tmp_path: Path) -
         programs = [Program(url=api.url_of(process)) for process in (one, other)]
         body = {"content": api.TEXT, "audience": {"upload": True}}
         with ThreadPoolExecutor(8) as pool:
-            reserved = list(pool.map(
-                lambda n: programs[n % 2].ask(
-                    "POST", "/v1/broadcasts", body, headers={"Idempotency-Key": "at once"}
-                ), range(8),
-            ))  # fmt: skip
+            reserved = list(
+                pool.map(
+                    lambda n: programs[n % 2].ask(
+                        "POST", "/v1/broadcasts", body, headers={"Idempotency-Key": "at once"}
+                    ),
+                    range(8),
+                )
+            )
             [broadcast_id] = {told.json()["id"] for told in reserved}
-            told = list(pool.map(
-                lambda n: _put(Program(url=programs[n % 2].url), broadcast_id, lists[n // 4]),
-                range(8),
-            ))  # fmt: skip
+            told = list(
+                pool.map(
+                    lambda n: _put(Program(url=programs[n % 2].url), broadcast_id, lists[n // 4]),
+                    range(8),
+                )
+            )
         stands = programs[0].get(f"/v1/broadcasts/{broadcast_id}").json()
         sets = programs[0].get(f"/v1/broadcasts/{broadcast_id}/recipients", set="waiting")
 
@@ -266,9 +277,10 @@ def test_while_a_list_is_stored_the_same_waits_and_another_is_refused(
     broadcast_id = _reserve(program, "at it").json()["id"]
     with openid_list.read(mine) as listed:
         body = replace(
-            ledger.body(owner=ledger.account("main"), key="at it"), reserved=broadcast_id,
+            ledger.body(owner=ledger.account("main"), key="at it"),
+            reserved=broadcast_id,
             audience=OpenIDs(digest=listed.digest),
-        )  # fmt: skip
+        )
         fence = awaited_lists.begin(served.engine, broadcast_id, body)
         with ThreadPoolExecutor(1) as pool:
             waits = pool.submit(_put, served.program(), broadcast_id, mine)
@@ -324,9 +336,12 @@ def test_a_million_openids_cost_the_process_little_memory(served: Served, progra
 
     with ThreadPoolExecutor(1) as pool:
         telling = pool.submit(
-            program.ask, "PUT", f"/v1/broadcasts/{broadcast_id}/audience", data=lines(),
+            program.ask,
+            "PUT",
+            f"/v1/broadcasts/{broadcast_id}/audience",
+            data=lines(),
             headers=PLAIN,
-        )  # fmt: skip
+        )
         while not telling.done():
             seen = max(seen, process.memory_info().rss)
         told = telling.result()

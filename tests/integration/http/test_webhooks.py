@@ -24,21 +24,40 @@ def events(served: Served) -> list[str]:
     key = f"hook {secrets.token_hex(4)}"
     made = served.program().submit(api.people(2, seed=key), key=key, account="main").json()
     same = {
-        "broadcast_id": made["id"], "account": "main", "kind": "broadcast.completed", "body": "{}",
-        "url": "https://hooks.example.com/of-main?token=secret", "origin": "https://hooks.example.com",
-        "tries": 3, "created_at": AT, "tried_at": AT, "due_at": None, "since": AT, "closed_at": AT,
-    }  # fmt: skip
+        "broadcast_id": made["id"],
+        "account": "main",
+        "kind": "broadcast.completed",
+        "body": "{}",
+        "url": "https://hooks.example.com/of-main?token=secret",
+        "origin": "https://hooks.example.com",
+        "tries": 3,
+        "created_at": AT,
+        "tried_at": AT,
+        "due_at": None,
+        "since": AT,
+        "closed_at": AT,
+    }
     down = Message("webhook.problem.status", status=500)
     with served.engine.begin() as connection:
         connection.execute(
             insert(WebhookRow),
             [
-                same | {"version": 7, "state": WebhookState.GIVEN_UP, "http_status": 500,
-                        "problem": down},
-                same | {"version": 8, "state": WebhookState.DELIVERED, "http_status": 204,
-                        "problem": None},
+                same
+                | {
+                    "version": 7,
+                    "state": WebhookState.GIVEN_UP,
+                    "http_status": 500,
+                    "problem": down,
+                },
+                same
+                | {
+                    "version": 8,
+                    "state": WebhookState.DELIVERED,
+                    "http_status": 204,
+                    "problem": None,
+                },
             ],
-        )  # fmt: skip
+        )
     return [f"{made['id']}-7", f"{made['id']}-8"]
 
 
@@ -72,9 +91,10 @@ def test_nobody_sees_or_repeats_those_of_other_accounts(served: Served, events: 
     assert limited.get("/v1/webhooks", account="main").status_code == 404
     for method, path in (("GET", events[0]), ("POST", f"{events[0]}/retry")):
         assert limited.ask(method, f"/v1/webhooks/{path}").status_code == 404
-    assert served.program("reader-key-0123").ask(
-        "POST", f"/v1/webhooks/{events[0]}/retry"
-    ).status_code == 403  # fmt: skip
+    assert (
+        served.program("reader-key-0123").ask("POST", f"/v1/webhooks/{events[0]}/retry").status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize("name", ["7", "nothing", "x-1", "20261127-", "' OR 1=1--"])

@@ -27,23 +27,34 @@ from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger
 
 SECOND, MINUTE, HOUR, DAY = (
-    timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1),
-)  # fmt: skip
-TEMPLATE = Template(request={
-    "account": "default", "audience": {"followers": True},
-    "content": {"msgtype": "text", "text": {"content": "{date}"}},
-})  # fmt: skip
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
+TEMPLATE = Template(
+    request={
+        "account": "default",
+        "audience": {"followers": True},
+        "content": {"msgtype": "text", "text": {"content": "{date}"}},
+    }
+)
 
 
 def plan(
-    cron: str | None, *, zone: str = "Asia/Shanghai", policy: Policy | None = None,
+    cron: str | None,
+    *,
+    zone: str = "Asia/Shanghai",
+    policy: Policy | None = None,
     at: datetime | None = None,
-) -> CampaignPlan:  # fmt: skip
+) -> CampaignPlan:
     """Return what a person says of a campaign of the account ``default``."""
     return CampaignPlan(
-        account="default", template=TEMPLATE, policy=policy or Policy(),
+        account="default",
+        template=TEMPLATE,
+        policy=policy or Policy(),
         schedule=Schedule(zone=zone, cron=cron, at=at),
-    )  # fmt: skip
+    )
 
 
 def run_of(campaign: Campaign) -> Launch:
@@ -58,9 +69,13 @@ def submitted(engine: Engine, reserved: ReservedLaunch) -> str:
         who="campaign", again=True, launch=LaunchOf(id=reserved.launch.id, size=4)
     )
     return submits.store(
-        engine, body, ledger.chunks(ledger.openids(4)), terms=terms, quota=ledger.PLENTY,
+        engine,
+        body,
+        ledger.chunks(ledger.openids(4)),
+        terms=terms,
+        quota=ledger.PLENTY,
         figures=ledger.figures(size=4, batches=1),
-    ).id  # fmt: skip
+    ).id
 
 
 class World:

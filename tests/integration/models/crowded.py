@@ -32,9 +32,16 @@ from tests.kit import ledger
 GROWING = tuple(
     table.__tablename__
     for table in (
-        AttemptRow, Batch, BroadcastRow, ChunkRow, Event, GateRow, Skipped, Submission,
+        AttemptRow,
+        Batch,
+        BroadcastRow,
+        ChunkRow,
+        Event,
+        GateRow,
+        Skipped,
+        Submission,
     )
-)  # fmt: skip
+)
 BATCHES_EACH = 10
 
 
@@ -71,23 +78,44 @@ def _id(n: int) -> str:
 
 def _broadcast(n: int, at: datetime, account: str) -> dict[str, Any]:
     return {
-        "id": _id(n), "account": account, "key": f"old-{n}", "title": None, "version": 40,
-        "phase": Phase.ENDED, "result": BroadcastState.COMPLETED, "breaker_since": 0,
-        "msgtype": "text", "content": '{"msgtype":"text","text":{"content":"您好"}}',
-        "content_digest": f"{n:064d}", "content_identity": f"{n:064d}", "audience_kind": "openids",
-        "audience_spec": json.dumps({"digest": f"{n:064d}"}), "audience_digest": f"{n:064d}",
-        "path": SendPath.MASS_SEND, "read": 20, "planned": 20, "batch_size": 2,
-        "calls_planned": BATCHES_EACH, "late_by_s": 900, "created_at": at, "created_by": "tests",
-        "published_at": at, "started_at": at, "finished_at": at + timedelta(minutes=5),
+        "id": _id(n),
+        "account": account,
+        "key": f"old-{n}",
+        "title": None,
+        "version": 40,
+        "phase": Phase.ENDED,
+        "result": BroadcastState.COMPLETED,
+        "breaker_since": 0,
+        "msgtype": "text",
+        "content": '{"msgtype":"text","text":{"content":"您好"}}',
+        "content_digest": f"{n:064d}",
+        "content_identity": f"{n:064d}",
+        "audience_kind": "openids",
+        "audience_spec": json.dumps({"digest": f"{n:064d}"}),
+        "audience_digest": f"{n:064d}",
+        "path": SendPath.MASS_SEND,
+        "read": 20,
+        "planned": 20,
+        "batch_size": 2,
+        "calls_planned": BATCHES_EACH,
+        "late_by_s": 900,
+        "created_at": at,
+        "created_by": "tests",
+        "published_at": at,
+        "started_at": at,
+        "finished_at": at + timedelta(minutes=5),
         "moved_at": at + timedelta(minutes=5),
-    }  # fmt: skip
+    }
 
 
 def _submission(n: int, at: datetime, account: str) -> dict[str, Any]:
     return {
-        "account": account, "key": f"old-{n}", "body_digest": f"{n:064d}",
-        "broadcast_id": _id(n), "created_at": at,
-    }  # fmt: skip
+        "account": account,
+        "key": f"old-{n}",
+        "body_digest": f"{n:064d}",
+        "broadcast_id": _id(n),
+        "created_at": at,
+    }
 
 
 _TWENTY = ledger.openids(20)
@@ -96,9 +124,14 @@ _PACKED = ledger.packed(_TWENTY)
 
 def _chunk(n: int) -> dict[str, Any]:
     return {
-        "broadcast_id": _id(n), "list": "asked", "start": 0, "size": 20,
-        "first_openid": _TWENTY[0], "last_openid": _TWENTY[-1], "openids": _PACKED,
-    }  # fmt: skip
+        "broadcast_id": _id(n),
+        "list": "asked",
+        "start": 0,
+        "size": 20,
+        "first_openid": _TWENTY[0],
+        "last_openid": _TWENTY[-1],
+        "openids": _PACKED,
+    }
 
 
 def _skipped(n: int) -> dict[str, Any]:
@@ -128,34 +161,57 @@ def _batch_id(n: int, k: int) -> int:
 def _batches(n: int, at: datetime, account: str) -> list[dict[str, Any]]:
     return [
         {
-            "id": _batch_id(n, k), "broadcast_id": _id(n), "account": account,
-            "path": SendPath.MASS_SEND, "n": k + 1, "list": "asked", "start": 2 * k, "size": 2,
-            "state": BatchState.FINISHED, "clientmsgid": f"{n * BATCHES_EACH + k:025d}",
-            "attempts": 1, "first_called_at": at, "msg_id": _batch_id(n, k) + 20_000_000,
+            "id": _batch_id(n, k),
+            "broadcast_id": _id(n),
+            "account": account,
+            "path": SendPath.MASS_SEND,
+            "n": k + 1,
+            "list": "asked",
+            "start": 2 * k,
+            "size": 2,
+            "state": BatchState.FINISHED,
+            "clientmsgid": f"{n * BATCHES_EACH + k:025d}",
+            "attempts": 1,
+            "first_called_at": at,
+            "msg_id": _batch_id(n, k) + 20_000_000,
         }
         for k in range(BATCHES_EACH)
-    ]  # fmt: skip
+    ]
 
 
 def _attempts(n: int, at: datetime, account: str) -> list[dict[str, Any]]:
     return [
         {
-            "id": _batch_id(n, k), "claim": f"{n * BATCHES_EACH + k:024d}",
-            "batch_id": _batch_id(n, k), "number": 1, "account": account,
-            "path": SendPath.MASS_SEND, "fence": 1, "owner": "tests",
-            "clientmsgid": f"{n * BATCHES_EACH + k:025d}", "gate_counter": 2 * n + 1,
-            "started_at": at, "ended_at": at, "outcome": Outcome.ACCEPTED, "errcode": 0,
-            "msg_id": _batch_id(n, k) + 20_000_000, "outcome_recorded_at": at,
+            "id": _batch_id(n, k),
+            "claim": f"{n * BATCHES_EACH + k:024d}",
+            "batch_id": _batch_id(n, k),
+            "number": 1,
+            "account": account,
+            "path": SendPath.MASS_SEND,
+            "fence": 1,
+            "owner": "tests",
+            "clientmsgid": f"{n * BATCHES_EACH + k:025d}",
+            "gate_counter": 2 * n + 1,
+            "started_at": at,
+            "ended_at": at,
+            "outcome": Outcome.ACCEPTED,
+            "errcode": 0,
+            "msg_id": _batch_id(n, k) + 20_000_000,
+            "outcome_recorded_at": at,
         }
         for k in range(BATCHES_EACH)
-    ]  # fmt: skip
+    ]
 
 
 def _events(n: int, at: datetime) -> list[dict[str, Any]]:
     return [
         {
-            "at": at, "broadcast_id": _id(n), "batch_id": _batch_id(n, k),
-            "kind": EventKind.BATCH_MOVE, "who": "worker", "detail": "{}",
+            "at": at,
+            "broadcast_id": _id(n),
+            "batch_id": _batch_id(n, k),
+            "kind": EventKind.BATCH_MOVE,
+            "who": "worker",
+            "detail": "{}",
         }
         for k in range(BATCHES_EACH)
-    ]  # fmt: skip
+    ]

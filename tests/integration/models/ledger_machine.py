@@ -362,9 +362,12 @@ class LedgerMachine(PeopleMachine):
         """Let WeChat take a call and tell."""
         batch, wechat = flight.batch, self.world.wechat
         flight.reply = wechat.call(
-            batch.key, batch.broadcast_id, self.world.openids(batch), now=self.world.now,
+            batch.key,
+            batch.broadcast_id,
+            self.world.openids(batch),
+            now=self.world.now,
             reply=Reply.TRUE,
-        )  # fmt: skip
+        )
         self._tell(flight, flight.reply)
 
 

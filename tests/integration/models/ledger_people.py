@@ -37,18 +37,40 @@ T = TypeVar("T")
 WHO = "tests"
 #: A person's words; what goes on is said more often than what ends.
 WORDS = [
-    "submit", "publish", "plan", "plan", "pause", "resume", "resume", "retry", "retry", "cancel",
-    "cancel", "halt", "ask_out", "ask_out", "unhalt", "unhalt", "newer_release_opens",
+    "submit",
+    "publish",
+    "plan",
+    "plan",
+    "pause",
+    "resume",
+    "resume",
+    "retry",
+    "retry",
+    "cancel",
+    "cancel",
+    "halt",
+    "ask_out",
+    "ask_out",
+    "unhalt",
+    "unhalt",
+    "newer_release_opens",
     "wechat_is_away",
-]  # fmt: skip
+]
 #: Gates that close by themselves or by a newer release: kind, and path of the account (False: the
 #: broadcast's own).
 STRANGE = recognised(GateKind, "quiet_hours")
 CLOSING: list[tuple[GateKind, SendPath | Literal[False] | None]] = [
-    (GateKind.HOLD, False), (GateKind.BREAKER, False), (GateKind.SCHEDULE, False), (STRANGE, False),
-    (GateKind.STOP, None), (GateKind.STOP, SendPath.MASS_SEND), (GateKind.STOP, SendPath.SENDALL),
-    (GateKind.QUOTA, SendPath.MASS_SEND), (GateKind.QUOTA, SendPath.SENDALL), (STRANGE, None),
-]  # fmt: skip
+    (GateKind.HOLD, False),
+    (GateKind.BREAKER, False),
+    (GateKind.SCHEDULE, False),
+    (STRANGE, False),
+    (GateKind.STOP, None),
+    (GateKind.STOP, SendPath.MASS_SEND),
+    (GateKind.STOP, SendPath.SENDALL),
+    (GateKind.QUOTA, SendPath.MASS_SEND),
+    (GateKind.QUOTA, SendPath.SENDALL),
+    (STRANGE, None),
+]
 TIMED = {GateKind.SCHEDULE, GateKind.QUOTA}
 RESUMED = {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD}
 PASSING = [1, 3, 7, 61, 600, 3_000, 3_600, 43_200, 80_000, 90_000]
@@ -150,9 +172,10 @@ class PeopleMachine(RuleBasedStateMachine):
     def unhalt(self, _: BroadcastModel | None = None) -> None:
         world = self.world
         mine = {
-            key for key, until in world.gates.items()
+            key
+            for key, until in world.gates.items()
             if key[0] in UNHALTED and (until is None or until > world.now)
-        }  # fmt: skip
+        }
         waits = self._waits_for_another_day()
         assert operator.unhalt(self.engine, None, who=WHO) == ([ACCOUNT] if mine or waits else [])
         for key in mine:

@@ -135,9 +135,13 @@ class LedgerWorld:
             known = self.batches.get(row.id)
             if known is None:
                 known = self.batches[row.id] = BatchModel(
-                    id=row.id, n=row.n, broadcast_id=row.broadcast_id, key=row.clientmsgid,
-                    size=row.size, cancelled=self.broadcasts[row.broadcast_id].cancelled,
-                )  # fmt: skip
+                    id=row.id,
+                    n=row.n,
+                    broadcast_id=row.broadcast_id,
+                    key=row.clientmsgid,
+                    size=row.size,
+                    cancelled=self.broadcasts[row.broadcast_id].cancelled,
+                )
             assert known.key == row.clientmsgid, "a clientmsgid changed"
             assert row.attempts == len(known.calls)
             known.was, known.not_before, known.msg_id = row.state, row.not_before, row.msg_id

@@ -195,9 +195,11 @@ def in_minutes(stage: Stage) -> None:
 def ask_the_administrator(stage: Stage) -> None:
     """Close the gate of what WeChat asks the administrator about."""
     closing = Closing(
-        kind=GateKind.ADMINISTRATOR, who=WHO, broadcast_id=stage.id,
+        kind=GateKind.ADMINISTRATOR,
+        who=WHO,
+        broadcast_id=stage.id,
         until=stage.clock.now + timedelta(minutes=1),
-    )  # fmt: skip
+    )
     write(stage.engine, lambda connection: gate_changes.close(connection, "default", closing))
 
 
@@ -286,27 +288,47 @@ SHOWN_STORIES: dict[BroadcastState, list[Story]] = {
     S.PLANNING: [published(), scheduled(launch), published(pause, resume)],
     S.WAITING: [story(), story(pause, resume), published(too_large, resume)],
     S.SENDING: [
-        story(claim), story(claim, pause, resume), story(*HALF, retry, batches=2), story(again),
+        story(claim),
+        story(claim, pause, resume),
+        story(*HALF, retry, batches=2),
+        story(again),
         story(no_splits, call(LEFT), in_doubt, retry, batches=2),
     ],
     S.PAUSED: [
-        published(pause), scheduled(pause), story(pause), story(claim, pause),
-        scheduled(pause, launch), story(call(OK), call(CONTENT), batches=3),
+        published(pause),
+        scheduled(pause),
+        story(pause),
+        story(claim, pause),
+        scheduled(pause, launch),
+        story(call(OK), call(CONTENT), batches=3),
     ],
     S.HELD: [
-        published(too_large), story(in_doubt), story(orphan, pause, window_closes),
-        missed(), story(halt), published(halt), story(pause, halt),
+        published(too_large),
+        story(in_doubt),
+        story(orphan, pause, window_closes),
+        missed(),
+        story(halt),
+        published(halt),
+        story(pause, halt),
     ],
     S.COMPLETED: [story(call(OK)), story(claim, pause, late(OK))],
     S.PARTIAL: [story(call(OK), call(CONTENT), batches=2)],
     S.FAILED: [story(call(CONTENT))],
     S.CANCELLED: [
-        scheduled(cancel), published(cancel), published(too_large, cancel), story(cancel),
-        story(claim, cancel), story(pause, cancel), story(claim, cancel, late(OK)),
-        story(claim, cancel, late(BLAMED)), story(orphan, cancel), story(halt, cancel),
-        story(in_doubt, cancel), missed(cancel),
+        scheduled(cancel),
+        published(cancel),
+        published(too_large, cancel),
+        story(cancel),
+        story(claim, cancel),
+        story(pause, cancel),
+        story(claim, cancel, late(OK)),
+        story(claim, cancel, late(BLAMED)),
+        story(orphan, cancel),
+        story(halt, cancel),
+        story(in_doubt, cancel),
+        missed(cancel),
     ],
-}  # fmt: skip
+}
 #: How each kind of gate is closed, and its way out; None: it is final, and ends the broadcast.
 GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.PAUSE): (story(pause), resume),

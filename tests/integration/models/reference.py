@@ -165,9 +165,14 @@ class BatchModel:
         # what rests already.
         settled = WITH_WECHAT if self.was in WITH_WECHAT else set()
         in_flight = {B.CALLING} if self.calling else set()
-        return {B.UNKNOWN, B.IN_DOUBT} | settled | in_flight | self._still(
-            B.REFUSED if self.said_not_sent else None, B.CANCELLED if self.cancelled else None
-        )  # fmt: skip
+        return (
+            {B.UNKNOWN, B.IN_DOUBT}
+            | settled
+            | in_flight
+            | self._still(
+                B.REFUSED if self.said_not_sent else None, B.CANCELLED if self.cancelled else None
+            )
+        )
 
     def _proved(self) -> bool:
         first = self.taken[0]

@@ -76,8 +76,13 @@ class Stage:
     def publish(self) -> None:
         """Flip it into sight."""
         submits.publish(
-            self.engine, self.id, self.body, figures=self.figures, terms=self.terms, quota=PLENTY,
-        )  # fmt: skip
+            self.engine,
+            self.id,
+            self.body,
+            figures=self.figures,
+            terms=self.terms,
+            quota=PLENTY,
+        )
 
     def plan(self, *, quota: Quota = PLENTY) -> None:
         """Cut it into batches and open it for calls."""

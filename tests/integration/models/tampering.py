@@ -149,10 +149,13 @@ def overwrite(engine: Engine, broadcast_id: str, at: int, openids: bytes) -> Non
         piece = bytes(whole[chunk.start * width : (chunk.start + chunk.size) * width])
         if piece != chunk.openids:
             change(
-                engine, ChunkRow, ChunkRow.id == chunk.id, openids=piece,
+                engine,
+                ChunkRow,
+                ChunkRow.id == chunk.id,
+                openids=piece,
                 first_openid=openid.unpack(piece[:width]).decode(),
                 last_openid=openid.unpack(piece[-width:]).decode(),
-            )  # fmt: skip
+            )
 
 
 def moment(engine: Engine) -> datetime:

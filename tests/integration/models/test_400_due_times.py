@@ -32,9 +32,11 @@ from tests.servers.fixtures import DATABASES
 
 DUE_TIMES = 400
 POLICIES = (
-    Policy(), Policy(missed=Missed.SKIP),
-    Policy(missed=Missed.LATE, late_by=15 * MINUTE), Policy(missed=Missed.LATE, late_by=5 * HOUR),
-)  # fmt: skip
+    Policy(),
+    Policy(missed=Missed.SKIP),
+    Policy(missed=Missed.LATE, late_by=15 * MINUTE),
+    Policy(missed=Missed.LATE, late_by=5 * HOUR),
+)
 LAUNCHED, OVERLAP = ("launched", None), ("skipped", "launch.overlap")
 MISSED, TOO_LATE = ("held", "launch.missed"), ("held", "launch.too_late")
 SUPERSEDED, SKIPPED = ("skipped", "launch.superseded"), ("skipped", "launch.missed")
@@ -116,10 +118,13 @@ class Night:
 
 
 NIGHTS = (
-    Night("Europe/Berlin", date(2026, 10, 25)), Night("Europe/Berlin", date(2026, 3, 29)),
-    Night("Africa/Cairo", date(2026, 4, 24)), Night("Africa/Cairo", date(2026, 10, 30)),
-    Night("Australia/Lord_Howe", date(2026, 4, 5)), Night("America/New_York", date(2026, 11, 1)),
-)  # fmt: skip
+    Night("Europe/Berlin", date(2026, 10, 25)),
+    Night("Europe/Berlin", date(2026, 3, 29)),
+    Night("Africa/Cairo", date(2026, 4, 24)),
+    Night("Africa/Cairo", date(2026, 10, 30)),
+    Night("Australia/Lord_Howe", date(2026, 4, 5)),
+    Night("America/New_York", date(2026, 11, 1)),
+)
 TIMES = ("1:30", "2:30", "0:00", "2:15", "2:00", "3:00", "23:45", "12:00")
 #: Days of a story before the change, and after it.
 AROUND = range(-25, 25)
@@ -251,8 +256,10 @@ def foretold(policy: Policy, dues: list[datetime], seen: list[Seen]) -> list[set
 
 def _missed(policy: Policy) -> set[Stands]:
     found: dict[Missed, set[Stands]] = {
-        Missed.ASK: {MISSED}, Missed.SKIP: {SKIPPED}, Missed.LATE: {TOO_LATE, SUPERSEDED},
-    }  # fmt: skip
+        Missed.ASK: {MISSED},
+        Missed.SKIP: {SKIPPED},
+        Missed.LATE: {TOO_LATE, SUPERSEDED},
+    }
     return found[policy.missed]
 
 

@@ -226,8 +226,9 @@ def test_an_event_that_comes_after_all_ends_the_doubt(
 
     assert stands(engine, broadcast_id)[0] is state
     assert broadcast_reports.report(engine, broadcast_id).state in {
-        BroadcastState.COMPLETED, BroadcastState.FAILED,
-    }  # fmt: skip
+        BroadcastState.COMPLETED,
+        BroadcastState.FAILED,
+    }
     assert not found(engine)
 
 

@@ -148,9 +148,11 @@ def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
 
 
 def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
-    driver: Driver, broadcast_id: str, monkeypatch: pytest.MonkeyPatch,
+    driver: Driver,
+    broadcast_id: str,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     """A hole in the table of moves is a mistake of ours, and no reason to lose an acceptance."""
     hole = {**BATCH_MOVES, BatchState.CALLING: frozenset({BatchState.IN_DOUBT})}
     claim = driver.claim()

@@ -72,12 +72,19 @@ def test_attempt_that_no_claim_made_is_found(engine: Engine, broadcast_id: str) 
 @pytest.mark.parametrize(
     ("n", "state"),
     [
-        (1, BatchState.REFUSED), (1, BatchState.UNKNOWN), (1, BatchState.PLANNED),
-        (2, BatchState.REFUSED), (2, BatchState.CANCELLED), (2, BatchState.SPLIT),
-        (4, BatchState.ACCEPTED), (4, BatchState.REFUSED), (4, BatchState.UNKNOWN),
-        (4, BatchState.IN_DOUBT), (4, BatchState.CALLING),
+        (1, BatchState.REFUSED),
+        (1, BatchState.UNKNOWN),
+        (1, BatchState.PLANNED),
+        (2, BatchState.REFUSED),
+        (2, BatchState.CANCELLED),
+        (2, BatchState.SPLIT),
+        (4, BatchState.ACCEPTED),
+        (4, BatchState.REFUSED),
+        (4, BatchState.UNKNOWN),
+        (4, BatchState.IN_DOUBT),
+        (4, BatchState.CALLING),
     ],
-)  # fmt: skip
+)
 def test_state_that_no_call_explains_is_found(
     engine: Engine, broadcast_id: str, n: int, state: BatchState
 ) -> None:
@@ -195,8 +202,12 @@ def test_illegal_move_is_found(engine: Engine, broadcast_id: str) -> None:
 def test_illegal_move_of_several_batches_is_found(engine: Engine, broadcast_id: str) -> None:
     (event,) = history_of(engine, broadcast_id, 1)
     add(
-        engine, Event, event, batch_id=None, detail='{"old": "accepted", "new": "planned"}',
-    )  # fmt: skip
+        engine,
+        Event,
+        event,
+        batch_id=None,
+        detail='{"old": "accepted", "new": "planned"}',
+    )
     assert (finding(engine, Found.ILLEGAL).n, found(engine)) == (None, {Found.ILLEGAL})
 
 

@@ -78,9 +78,13 @@ def test_broadcast_is_healthy_from_its_upload_to_its_end(engine: Engine) -> None
     assert healthy(engine).broadcasts == 0
     skipped = {"malformed": (2, [(3, "x"), (4, "y")]), "duplicate": (1, [(9, "z")])}
     submits.publish(
-        engine, broadcast_id, text, figures=ledger.figures(size=60, batches=3, **skipped),
-        terms=ledger.terms(size=60, batches=3), quota=None,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        text,
+        figures=ledger.figures(size=60, batches=3, **skipped),
+        terms=ledger.terms(size=60, batches=3),
+        quota=None,
+    )
     healthy(engine)
     ledger.planned(engine, broadcast_id)
     driver = Driver(engine)
@@ -211,8 +215,9 @@ def test_days_of_polls_and_the_word_of_the_review_are_healthy(engine: Engine) ->
     driver.call(said(0, msg_id=1))
     driver.call(said(0, msg_id=2))
     ledger.pass_time(engine, timedelta(hours=30))
-    for batch, word in zip(ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"],
-                           strict=True):  # fmt: skip
+    for batch, word in zip(
+        ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"], strict=True
+    ):
         recorded_ends.record_status(engine, batch, word, waits=WAITS)
 
     healthy(engine)
@@ -272,11 +277,27 @@ class Story:
     def fact(self, work_id: int) -> CallResult:
         """Return what a call may end as; most are accepted."""
         good = said(0, msg_id=work_id)
-        return self.dice.choice([
-            good, good, good, LOST, said(-1), said(40003), said(40130), said(45009), said(45011),
-            said(40001), said(48001), said(40007), said(45065), said(45065, msg_id=work_id),
-            said(45066), said(0, msg_id=1), CallResult(outcome=Outcome.NOT_CALLED),
-        ])  # fmt: skip
+        return self.dice.choice(
+            [
+                good,
+                good,
+                good,
+                LOST,
+                said(-1),
+                said(40003),
+                said(40130),
+                said(45009),
+                said(45011),
+                said(40001),
+                said(48001),
+                said(40007),
+                said(45065),
+                said(45065, msg_id=work_id),
+                said(45066),
+                said(0, msg_id=1),
+                CallResult(outcome=Outcome.NOT_CALLED),
+            ]
+        )
 
     def call(self) -> None:
         work = self.driver.next()

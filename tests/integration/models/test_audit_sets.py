@@ -300,10 +300,13 @@ def to_wechats_list(engine: Engine, request: pytest.FixtureRequest) -> str:
     body = replace(ledger.body(), audience=request.param)
     broadcast_id = submits.begin(engine, body, who="tests")
     submits.publish(
-        engine, broadcast_id, body,
+        engine,
+        broadcast_id,
+        body,
         figures=submission.Figures(planned=None, calls=None, samples={}),
-        terms=ledger.terms(), quota=None,
-    )  # fmt: skip
+        terms=ledger.terms(),
+        quota=None,
+    )
     assert found(engine) == set()
     ledger.planned(engine, broadcast_id)
     assert found(engine) == set()

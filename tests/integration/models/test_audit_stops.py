@@ -60,19 +60,25 @@ def claimed_behind(engine: Engine, broadcast_id: str, closed: Any) -> None:
     """Let the last call, that of batch 3, have been claimed while a gate was closed."""
     at = closed.closed_at + SECOND / 1000
     change_attempt(
-        engine, attempt(engine, broadcast_id, 3), gate_counter=closed.closed_counter,
-        started_at=at, ended_at=at, outcome_recorded_at=at,
-    )  # fmt: skip
+        engine,
+        attempt(engine, broadcast_id, 3),
+        gate_counter=closed.closed_counter,
+        started_at=at,
+        ended_at=at,
+        outcome_recorded_at=at,
+    )
     change_batch(engine, broadcast_id, 3, first_called_at=at)
 
 
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        (GateKind.PAUSE, Found.NOT_RUNNING), (GateKind.BREAKER, Found.NOT_RUNNING),
-        (GateKind.HOLD, Found.NOT_RUNNING), (GateKind.CANCEL, Found.CANCELLED),
+        (GateKind.PAUSE, Found.NOT_RUNNING),
+        (GateKind.BREAKER, Found.NOT_RUNNING),
+        (GateKind.HOLD, Found.NOT_RUNNING),
+        (GateKind.CANCEL, Found.CANCELLED),
     ],
-)  # fmt: skip
+)
 def test_call_behind_a_gate_of_its_broadcast_is_found(
     engine: Engine, broadcast_id: str, kind: GateKind, what: Found
 ) -> None:
@@ -190,10 +196,13 @@ def test_halt_that_was_closed_twice_is_found_on_the_account(
 @pytest.mark.parametrize(
     "values",
     [
-        {"opened_counter": 0}, {"opened_counter": None}, {"closed_counter": 99},
-        {"opened_counter": 99}, {"closed_counter": 0},
+        {"opened_counter": 0},
+        {"opened_counter": None},
+        {"closed_counter": 99},
+        {"opened_counter": 99},
+        {"closed_counter": 0},
     ],
-)  # fmt: skip
+)
 def test_counters_that_are_out_of_order_are_found(
     engine: Engine, broadcast_id: str, values: dict[str, int | None]
 ) -> None:

@@ -130,9 +130,7 @@ def test_msg_id_that_is_lost_after_a_retry_is_found(driver: Driver, broadcast_id
 def test_two_msg_ids_after_a_retry_are_found(driver: Driver, broadcast_id: str) -> None:
     retried(driver, broadcast_id, said(0, msg_id=7))
     first = attempt(driver.engine, broadcast_id, 1)
-    change_attempt(
-        driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8, denied=None
-    )  # fmt: skip
+    change_attempt(driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8, denied=None)
     assert Found.TWO_MSG_IDS in found(driver.engine)
 
 
@@ -224,10 +222,15 @@ def test_halves_after_a_denial_are_found(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "fact",
     [
-        said(0, msg_id=7), said(45065, msg_id=7), said(40003), said(40130), said(45009), LOST,
+        said(0, msg_id=7),
+        said(45065, msg_id=7),
+        said(40003),
+        said(40130),
+        said(45009),
+        LOST,
         CallResult(outcome=Outcome.NOT_CALLED),
     ],
-)  # fmt: skip
+)
 def test_whatever_follows_a_retry_is_healthy(
     driver: Driver, broadcast_id: str, fact: CallResult
 ) -> None:
@@ -241,10 +244,13 @@ def test_whatever_follows_a_retry_is_healthy(
 @pytest.mark.parametrize(
     "late",
     [
-        LOST, CallResult(outcome=Outcome.NOT_CALLED), said(45009), said(0, msg_id=71),
+        LOST,
+        CallResult(outcome=Outcome.NOT_CALLED),
+        said(45009),
+        said(0, msg_id=71),
         said(45065, msg_id=71),
     ],
-)  # fmt: skip
+)
 def test_late_reply_after_a_word_is_healthy_and_so_is_what_a_retry_makes_of_it(
     driver: Driver, broadcast_id: str, msg_id: int | None, late: CallResult
 ) -> None:

@@ -61,9 +61,14 @@ def begin(engine: Engine, said: Body) -> int:
 def publish(engine: Engine, said: Body, fence: int) -> None:
     assert said.reserved is not None
     submits.publish(
-        engine, said.reserved, said, figures=ledger.figures(size=20, batches=2), terms=TERMS,
-        quota=None, fence=fence,
-    )  # fmt: skip
+        engine,
+        said.reserved,
+        said,
+        figures=ledger.figures(size=20, batches=2),
+        terms=TERMS,
+        quota=None,
+        fence=fence,
+    )
 
 
 def chunks(engine: Engine) -> int:
@@ -83,10 +88,14 @@ def test_a_key_belongs_to_the_id_that_is_reserved_for_it_at_every_door(
         lambda: submits.begin(engine, body(key="one"), who="tests"),
         lambda: reserve(engine, body(key="one", text="别的")),
         lambda: submits.publish(
-            engine, upload, under_way, figures=ledger.figures(size=20, batches=2), terms=TERMS,
+            engine,
+            upload,
+            under_way,
+            figures=ledger.figures(size=20, batches=2),
+            terms=TERMS,
             quota=None,
         ),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ConflictError) as caught:
             refused()
         assert caught.value.message_id == "error.submit.key_awaited"
@@ -119,9 +128,13 @@ def test_of_reservations_and_submits_at_once_one_has_the_key(engine: Engine) -> 
             if n % 2 == 0:
                 return reserve(engine, said)[0]
             submits.publish(
-                engine, upload, said, figures=ledger.figures(size=20, batches=2), terms=TERMS,
+                engine,
+                upload,
+                said,
+                figures=ledger.figures(size=20, batches=2),
+                terms=TERMS,
                 quota=None,
-            )  # fmt: skip
+            )
         except submission.PublishedMeanwhileError as there:
             return there.id
         except ConflictError:

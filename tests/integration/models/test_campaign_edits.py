@@ -295,8 +295,9 @@ def test_an_unknown_name_is_refused_with_those_that_are_near(
         campaign_rows.named(world.engine, "上新")
 
     assert (near.value.message_id, near.value.facts["near"]) == (
-        "error.campaign.unknown_near", "hourly",
-    )  # fmt: skip
+        "error.campaign.unknown_near",
+        "hourly",
+    )
     assert far.value.message_id == "error.campaign.unknown"
 
 

@@ -149,8 +149,12 @@ def test_a_wrong_list_is_paused_before_its_halves_are_called(engine: Engine) -> 
     assert told.state is BroadcastState.PAUSED
     assert the_gate(engine, GateKind.BREAKER, broadcast_id).count == 3
     assert told.recipients == {
-        "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 0, "waiting": 48,
-    }  # fmt: skip
+        "accepted": 0,
+        "refused": 0,
+        "cancelled": 0,
+        "in_doubt": 0,
+        "waiting": 48,
+    }
 
 
 def test_batches_that_are_halved_between_good_ones_pause_nothing(engine: Engine) -> None:

@@ -65,9 +65,12 @@ def shut(engine: Engine, which: str, broadcast_id: str) -> None:
         with read(engine) as connection:
             until = now(connection) + opens_in
     assert close(
-        engine, known, until=until, broadcast_id=broadcast_id if scope is OWN else None,
+        engine,
+        known,
+        until=until,
+        broadcast_id=broadcast_id if scope is OWN else None,
         path=SendPath.MASS_SEND if scope is PATH else None,
-    )  # fmt: skip
+    )
     if kind == STRANGE:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE bc_gates SET kind = '{STRANGE}'")
@@ -213,8 +216,9 @@ def test_resume_opens_neither_a_time_to_come_nor_what_it_does_not_know(engine: E
     assert operator.resume(engine, broadcast_id, who=WHO)
 
     assert {str(gate.kind) for gate in standing_gates(engine, broadcast_id)} == {
-        STRANGE, "schedule",
-    }  # fmt: skip
+        STRANGE,
+        "schedule",
+    }
 
 
 WORDS: Mapping[str, Any] = {

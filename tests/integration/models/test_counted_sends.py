@@ -45,8 +45,11 @@ def test_runs_that_were_sent_count_with_those_to_come_of_all_campaigns_that_are_
 
     [fifth] = counted_sends.excesses(world.engine, ledger.account())[:1]
     assert (fifth.id, fifth.facts["name"], fifth.facts["at"], fifth.facts["n"]) == (
-        "launches.over_month", "hourly", NOON + 4 * HOUR, 5,
-    )  # fmt: skip
+        "launches.over_month",
+        "hourly",
+        NOON + 4 * HOUR,
+        5,
+    )
     day = f"{NOON:%m-%d}"
     assert fifth.facts["others"] == [
         f"{day} hourly",

@@ -59,8 +59,10 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
 
     (one,) = listed(engine)
     assert (one.state, one.broadcast_id, one.reason) == (
-        LetterState.SENT, "20261127-abcdef", REASON,
-    )  # fmt: skip
+        LetterState.SENT,
+        "20261127-abcdef",
+        REASON,
+    )
     assert (one.closed_by, one.closed_at is None) == ("cli:ann@desk", False)
     assert (reading.count(engine), listed(engine, state=LetterState.DEAD)) == (0, [])
 
@@ -109,11 +111,12 @@ def test_a_refusal_that_comes_after_the_send_does_not_make_a_letter_wait_again(
     [
         ({"reason": Message("error.request.notify_unsigned")}, True),
         ({"reason": Message("error.dead.failed"), "account": None}, True),
-        ({"reason": REASON}, False), ({"reason": Message("error.submit.key_taken")}, False),
+        ({"reason": REASON}, False),
+        ({"reason": Message("error.submit.key_taken")}, False),
         ({"reason": Message("error.dead.failed"), "account": "other"}, False),
         ({"reason": Message("error.dead.failed"), "key": "K"}, False),
     ],
-)  # fmt: skip
+)
 def test_a_letter_may_have_been_sent_if_its_key_was_used_and_its_reason_allows_it(
     engine: Engine, values: dict[str, Any], looked_at: bool
 ) -> None:
@@ -130,11 +133,13 @@ def test_a_letter_may_have_been_sent_if_its_key_was_used_and_its_reason_allows_i
     ("values", "field", "kept"),
     [
         ({"body": "a\0b\ud800c"}, "body", r"a\x00b\ud800c"),
-        ({"key": "k" * 129}, "key", None), ({"key": "a\nb"}, "key", None),
-        ({"key": "\ud800"}, "key", None), ({"account": "a" * 65}, "account", None),
+        ({"key": "k" * 129}, "key", None),
+        ({"key": "a\nb"}, "key", None),
+        ({"key": "\ud800"}, "key", None),
+        ({"account": "a" * 65}, "account", None),
         ({"account": "店" * 64}, "account", "店" * 64),
     ],
-)  # fmt: skip
+)
 def test_what_no_database_takes_is_written_out_or_left_out(
     engine: Engine, values: dict[str, Any], field: str, kept: str | None
 ) -> None:
@@ -242,8 +247,10 @@ def test_a_try_that_died_keeps_its_letter_for_a_while_and_what_was_sent_counts(
 
     (one,) = listed(engine)
     assert (one.state, one.broadcast_id, one.closed_by) == (
-        LetterState.SENT, "20261127-abcdef", "cli:ann@desk",
-    )  # fmt: skip
+        LetterState.SENT,
+        "20261127-abcdef",
+        "cli:ann@desk",
+    )
 
 
 @pytest.mark.every_database

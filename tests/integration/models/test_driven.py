@@ -77,8 +77,10 @@ def test_a_batch_that_may_have_been_sent_goes_before_every_broadcast(engine: Eng
     # Its own other batch waits for it as well, and for whoever has a higher priority.
     own, behind = why(engine, doubtful)
     assert (own.cause, own.until, own.command) == (
-        Cause.UNKNOWN_FIRST, until, f"broadcast watch {doubtful}",
-    )  # fmt: skip
+        Cause.UNKNOWN_FIRST,
+        until,
+        f"broadcast watch {doubtful}",
+    )
     assert behind.broadcasts == (waits,)
 
 

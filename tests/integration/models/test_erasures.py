@@ -135,14 +135,32 @@ def everywhere(engine: Engine, one: str, broadcast_id: str) -> None:
     rows: list[tuple[Any, dict[str, Any]]] = [
         (HandCallRow, {**at, "kind": "preview", "day": "2026-12-01", "target": one}),
         (Event, {**at, "kind": "operator.action", "detail": f'{{"to": "{one}"}}'}),
-        (Skipped, {"broadcast_id": broadcast_id, "reason": "sampled_out", "count": 0,
-                   "sample": f'[[0, "{one}"]]'}),
-        (DeadLetterRow, {
-            "id": "dead-1", "source": LetterSource.CELERY, "digest": "1", "body": f'["{one}"]',
-            "state": LetterState.DROPPED, "characters": 1, "is_cut": False, "times": 1,
-            "reason": '{"id": "error.unexpected", "facts": {}}', "first_at": NOW, "last_at": NOW,
-        }),
-    ]  # fmt: skip
+        (
+            Skipped,
+            {
+                "broadcast_id": broadcast_id,
+                "reason": "sampled_out",
+                "count": 0,
+                "sample": f'[[0, "{one}"]]',
+            },
+        ),
+        (
+            DeadLetterRow,
+            {
+                "id": "dead-1",
+                "source": LetterSource.CELERY,
+                "digest": "1",
+                "body": f'["{one}"]',
+                "state": LetterState.DROPPED,
+                "characters": 1,
+                "is_cut": False,
+                "times": 1,
+                "reason": '{"id": "error.unexpected", "facts": {}}',
+                "first_at": NOW,
+                "last_at": NOW,
+            },
+        ),
+    ]
     with engine.begin() as connection:
         for table, values in rows:
             connection.execute(insert(table).values(values))
@@ -183,8 +201,9 @@ def test_an_erased_person_is_in_no_set_that_anybody_reads(engine: Engine) -> Non
         assert len(received.of_openid(engine, "default", other, most=9)) == 1
     assert followers.of_openid(engine, "default", ONE) is None
     assert followers.count(engine, "default") == 39
-    listed = [one for piece in followers.current(engine, "default") for one in
-              split(openid.unpack(piece))]  # fmt: skip
+    listed = [
+        one for piece in followers.current(engine, "default") for one in split(openid.unpack(piece))
+    ]
     assert listed == found
     [excluded] = removals.removals_of(engine, "default", Selection(), given=removals.CallerLists())[
         :1
@@ -278,14 +297,24 @@ def test_neither_a_pass_nor_a_push_brings_an_erased_person_back(engine: Engine) 
     erase(engine)
     sync, _ = follower_syncs.begin(engine, ledger.account(), who=WHO)
     page = follower_syncs.StoredPage(
-        openids=ledger.packed(PEOPLE), size=40, tail=PEOPLE[-1], next_openid="", total=40,
-        asked_at=NOW + timedelta(days=1), elapsed_ms=1,
-    )  # fmt: skip
+        openids=ledger.packed(PEOPLE),
+        size=40,
+        tail=PEOPLE[-1],
+        next_openid="",
+        total=40,
+        asked_at=NOW + timedelta(days=1),
+        elapsed_ms=1,
+    )
     for dedup, action in (("a", Action.UNSUBSCRIBE), ("b", None)):
         push = Push(
-            account="default", kind=SUBSCRIBE, dedup=dedup, openid=ONE, msg_id=None,
-            happened_at=NOW, action=action,
-        )  # fmt: skip
+            account="default",
+            kind=SUBSCRIBE,
+            dedup=dedup,
+            openid=ONE,
+            msg_id=None,
+            happened_at=NOW,
+            action=action,
+        )
         pushes.store(engine, push)
 
     made = follower_lists.make(engine, follower_syncs.store_page(engine, sync, page))
@@ -334,8 +363,11 @@ def test_an_erasure_under_another_account_changes_nothing_of_theirs(
     assert erased.broadcasts == 0
     assert where(engine, ONE) == before - ({"bc_suppressions.openid"} if everywhere else set())
     out = removals.removals_of(engine, "default", Selection(), given=removals.CallerLists())
-    assert any(ONE.encode() in (one.among or (lambda _: ()))([ONE.encode()]) or
-               openid.pack(ONE.encode()) in b"".join(one.pieces) for one in out)  # fmt: skip
+    assert any(
+        ONE.encode() in (one.among or (lambda _: ()))([ONE.encode()])
+        or openid.pack(ONE.encode()) in b"".join(one.pieces)
+        for one in out
+    )
     assert found(engine) == set()
 
     assert erase(engine).broadcasts == 1

@@ -52,9 +52,14 @@ def test_a_push_that_waited_while_its_person_was_erased_makes_up_nobody(
     engine: Engine, action: Action | None
 ) -> None:
     push = Push(
-        account="default", kind=UNSUBSCRIBE, dedup="a", openid=ONE, msg_id=None,
-        happened_at=NOW, action=action,
-    )  # fmt: skip
+        account="default",
+        kind=UNSUBSCRIBE,
+        dedup="a",
+        openid=ONE,
+        msg_id=None,
+        happened_at=NOW,
+        action=action,
+    )
     ledger.ended(engine)
     pushes.store(engine, push)
     erase(engine)

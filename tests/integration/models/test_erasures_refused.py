@@ -68,11 +68,14 @@ def dead(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("lay_out", "problem"),
     [
-        (planning, "error.person.open"), (waiting, "error.person.open"),
-        (doubtful, "error.person.in_doubt"), (asked_for, "error.person.outbox"),
-        (syncing, "error.person.syncing"), (dead, "error.person.dead_letter"),
+        (planning, "error.person.open"),
+        (waiting, "error.person.open"),
+        (doubtful, "error.person.in_doubt"),
+        (asked_for, "error.person.outbox"),
+        (syncing, "error.person.syncing"),
+        (dead, "error.person.dead_letter"),
     ],
-)  # fmt: skip
+)
 def test_erasing_is_refused_while_it_may_still_be_sent_and_changes_nothing(
     engine: Engine, lay_out: Callable[[Engine], None], problem: str
 ) -> None:

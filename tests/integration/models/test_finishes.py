@@ -35,9 +35,11 @@ def event(msg_id: int, status: str = "send success", *, sent: int | None = 9) ->
     """Return the event of a job to ten followers, of whom nine were left."""
     none = status.startswith("err")
     counts = Counts(
-        total=0 if none else 10, eligible=0 if none else 9, sent=0 if none else sent,
+        total=0 if none else 10,
+        eligible=0 if none else 9,
+        sent=0 if none else sent,
         errors=0 if none or sent is None else 9 - sent,
-    )  # fmt: skip
+    )
     return FinishEvent(msg_id=msg_id, status=status, counts=counts)
 
 
@@ -110,9 +112,11 @@ def test_events_of_one_job_that_come_to_several_processes_at_once_leave_the_weig
     engine: Engine, broadcast_id: str
 ) -> None:
     words = [
-        replace(event(71, "err(20001)", sent=0), created_at=NOON), event(71, sent=3),
-        event(71, "send fail", sent=8), replace(event(71, sent=0), created_at=MORNING),
-    ]  # fmt: skip
+        replace(event(71, "err(20001)", sent=0), created_at=NOON),
+        event(71, sent=3),
+        event(71, "send fail", sent=8),
+        replace(event(71, sent=0), created_at=MORNING),
+    ]
     together = threading.Barrier(len(words))
 
     def take(one: FinishEvent) -> None:
@@ -214,11 +218,15 @@ def test_event_settles_nothing_where_wechat_named_its_job_to_two_batches(
     assert ledger.states(driver.engine, broadcast_id) == {B.IN_DOUBT: 2}
 
 
-@pytest.mark.parametrize(("status", "reason"), [
-    ("err(20001)", Reason.REVIEW_REFUSED), ("err(20431)", Reason.REVIEW_REFUSED),
-    # WeChat says nothing of a review.
-    ("send fail", Reason.JOB_FAILED),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("err(20001)", Reason.REVIEW_REFUSED),
+        ("err(20431)", Reason.REVIEW_REFUSED),
+        # WeChat says nothing of a review.
+        ("send fail", Reason.JOB_FAILED),
+    ],
+)
 def test_refusal_of_a_job_is_told_after_the_end_of_the_broadcast(
     driver: Driver, broadcast_id: str, status: str, reason: Reason
 ) -> None:
@@ -276,16 +284,26 @@ def test_word_that_no_list_names_leaves_the_batch_to_mass_get(
 
 
 @pytest.mark.parametrize("event_first", [True, False])
-@pytest.mark.parametrize(("polled", "status", "sent", "ends"), [
-    ("SEND_SUCCESS", "err(20001)", 0, B.REFUSED),
-    ("DELETE", "send fail", 0, B.REFUSED),
-    ("SEND_FAIL", "send success", 9, B.FINISHED),
-    ("SEND_FAIL", "send success", 0, B.FINISHED),
-], ids=["sent-refused", "deleted-failed", "failed-sent", "failed-nobody"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("polled", "status", "sent", "ends"),
+    [
+        ("SEND_SUCCESS", "err(20001)", 0, B.REFUSED),
+        ("DELETE", "send fail", 0, B.REFUSED),
+        ("SEND_FAIL", "send success", 9, B.FINISHED),
+        ("SEND_FAIL", "send success", 0, B.FINISHED),
+    ],
+    ids=["sent-refused", "deleted-failed", "failed-sent", "failed-nobody"],
+)
 def test_event_outweighs_mass_get_whichever_came_first(
-    driver: Driver, broadcast_id: str, *, polled: str, status: str, sent: int, ends: B,
+    driver: Driver,
+    broadcast_id: str,
+    *,
+    polled: str,
+    status: str,
+    sent: int,
+    ends: B,
     event_first: bool,
-) -> None:  # fmt: skip
+) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
     ledger.pass_time(driver.engine, FIRST)
@@ -339,10 +357,12 @@ def test_report_adds_up_only_figures_that_every_job_has(driver: Driver, broadcas
 
 def test_event_is_read_as_it_was_pushed(driver: Driver, broadcast_id: str) -> None:
     whole = replace(
-        event(71), articles=(Article(n=1, url="http://mp.weixin.qq.com/s/图"),), check_state=3,
+        event(71),
+        articles=(Article(n=1, url="http://mp.weixin.qq.com/s/图"),),
+        check_state=3,
         copyright=(Copyright(n=1, original_url="http://x", may_reprint=0),),
         created_at=datetime(2026, 11, 27, 5, tzinfo=UTC),
-    )  # fmt: skip
+    )
     driver.call(said(0, msg_id=71))
 
     recorded_ends.record_finish_event(driver.engine, "default", whole)
@@ -362,7 +382,9 @@ def test_counts_of_a_job_that_the_review_refused_are_added(
     there = broadcast_reports.report(driver.engine, broadcast_id)
 
     each = event(71).counts, event(72, status, sent=0).counts
-    added = {name: sum(getattr(one, name) or 0 for one in each)
-             for name in ("total", "eligible", "sent", "errors")}  # fmt: skip
+    added = {
+        name: sum(getattr(one, name) or 0 for one in each)
+        for name in ("total", "eligible", "sent", "errors")
+    }
     assert there.delivered == Delivered(jobs=2, counts=Counts(**added))
     assert there.batch_list[1].finish is not None

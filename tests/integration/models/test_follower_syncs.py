@@ -56,9 +56,14 @@ def at(minutes: float) -> datetime:
 
 def page(some: Sequence[str], *, total: int, minute: float, goes_on: bool = True) -> StoredPage:
     return StoredPage(
-        openids=sorted_page(some), size=len(some), tail="".join(some[-3:]), total=total,
-        next_openid=some[-1] if goes_on and some else "", asked_at=at(minute), elapsed_ms=20,
-    )  # fmt: skip
+        openids=sorted_page(some),
+        size=len(some),
+        tail="".join(some[-3:]),
+        total=total,
+        next_openid=some[-1] if goes_on and some else "",
+        asked_at=at(minute),
+        elapsed_ms=20,
+    )
 
 
 def pages(

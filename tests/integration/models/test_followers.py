@@ -30,8 +30,11 @@ def at(minutes: int) -> datetime:
 
 def test_pushes_may_come_doubled_late_and_in_any_order(engine: Engine) -> None:
     said = [
-        (follows.followed, 1), (follows.left, 2), (follows.followed, 3), (follows.left, 1),
-    ]  # fmt: skip
+        (follows.followed, 1),
+        (follows.left, 2),
+        (follows.followed, 3),
+        (follows.left, 1),
+    ]
     for one, order in zip(OTHERS, itertools.permutations(range(4)), strict=False):
         for n in (*order, *order):
             say, minute = said[n]

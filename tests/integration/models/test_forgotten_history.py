@@ -49,7 +49,11 @@ def story(engine: Engine, account: str, before_each: Callable[[Engine], None]) -
     told = broadcast_reports.report(engine, broadcast_id)
     rows = ledger.batches(engine, broadcast_id)
     return [
-        resumed, (resolved.changed, resolved.state), retried.goes, (work.n, claim.number), verdict,
+        resumed,
+        (resolved.changed, resolved.state),
+        retried.goes,
+        (work.n, claim.number),
+        verdict,
         (told.state, told.batches, told.recipients),
         [(row.n, row.state, row.reason) for row in rows],
-    ]  # fmt: skip
+    ]

@@ -97,11 +97,12 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
         "pause": lambda: operator.pause(engine, waits, who="tests"),
         "retry": lambda: retries.retry(engine, waits, who="tests"),
         "cancel": lambda: operator.cancel(engine, first, who="tests"),
-        "resolve": lambda: resolves.resolve(engine, first, doubtful(engine, first),
-                                            verdict=NotSent(), who="tests"),
+        "resolve": lambda: resolves.resolve(
+            engine, first, doubtful(engine, first), verdict=NotSent(), who="tests"
+        ),
         "halt": lambda: operator.halt(engine, "default", who="tests"),
         "unhalt": lambda: operator.unhalt(engine, "default", who="tests"),
-    }  # fmt: skip
+    }
 
 
 def doubtful(engine: Engine, broadcast_id: str) -> int:

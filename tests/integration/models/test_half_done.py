@@ -146,13 +146,17 @@ def test_what_a_contract_revision_did_may_be_done_already(
     ("statement", "named"),
     [
         ('op.execute("CREATE TABLE bc_bread (id INTEGER, n INTEGER)")', "CREATE TABLE bc_bread"),
-        ('op.rename_table("bc_webhooks", "bc_bread")',
-         "ALTER TABLE bc_webhooks RENAME TO bc_bread"),
+        (
+            'op.rename_table("bc_webhooks", "bc_bread")',
+            "ALTER TABLE bc_webhooks RENAME TO bc_bread",
+        ),
         ('op.create_index("ix_bc_cake", "bc_cake", ["n"])', "CREATE INDEX ix_bc_cake ON bc_cake"),
-        ('op.create_foreign_key("fk", "bc_events", "bc_broadcasts", ["kind"], ["created_at"])',
-         "ALTER TABLE bc_events ADD CONSTRAINT fk FOREIGN KEY(kind) REFERENCES bc_broadcasts"),
+        (
+            'op.create_foreign_key("fk", "bc_events", "bc_broadcasts", ["kind"], ["created_at"])',
+            "ALTER TABLE bc_events ADD CONSTRAINT fk FOREIGN KEY(kind) REFERENCES bc_broadcasts",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_mariadb_refuses_for_another_cause_is_not_taken_for_done(
     mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, named: str
 ) -> None:

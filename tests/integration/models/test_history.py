@@ -44,9 +44,13 @@ def test_every_word_is_told_with_its_speaker_and_why_oldest_first(engine: Engine
     told = actions(engine, broadcast_id)
 
     assert [(one.did, one.why) for one in told] == [
-        (Did.RETRY, "they follow again"), (Did.PAUSE, "错字"), (Did.RESUME, "改好了 🎉"),
-        (Did.HALT, "老板来电"), (Did.UNHALT, None), (Did.CANCEL, "over"),
-    ]  # fmt: skip
+        (Did.RETRY, "they follow again"),
+        (Did.PAUSE, "错字"),
+        (Did.RESUME, "改好了 🎉"),
+        (Did.HALT, "老板来电"),
+        (Did.UNHALT, None),
+        (Did.CANCEL, "over"),
+    ]
     assert {one.who for one in told} == {WHO}
     assert [one.at for one in told] == sorted(one.at for one in told)
     assert told[0].batches == 1
@@ -127,9 +131,14 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     assert (unhalted["action"], unhalted["account"]) == ("unhalt", "default")
     assert resolved["at"].endswith("Z")
     assert resolved | {"at": None} == {
-        "at": None, "who": WHO, "action": "resolve", "why": "looked in the console", "batch": 1,
-        "sent": False, "msg_id": None,
-    }  # fmt: skip
+        "at": None,
+        "who": WHO,
+        "action": "resolve",
+        "why": "looked in the console",
+        "batch": 1,
+        "sent": False,
+        "msg_id": None,
+    }
     assert set(paused) == {"at", "who", "action", "why"}
     assert told["operator_actions_earlier"] == 0
     assert "operator_actions" not in as_json(broadcast_reports.reports(engine)[0])

@@ -34,9 +34,10 @@ def test_a_reply_that_no_column_holds_is_recorded_all_the_same(engine: Engine, k
     Driver(engine).call(WILD[kind])
 
     expected = {
-        "errcode": BatchState.UNKNOWN, "msg_id": BatchState.UNKNOWN,
+        "errcode": BatchState.UNKNOWN,
+        "msg_id": BatchState.UNKNOWN,
         "msg_data_id": BatchState.ACCEPTED,
-    }  # fmt: skip
+    }
     assert ledger.batch(engine, broadcast_id).state is expected.get(kind, BatchState.PLANNED)
 
 

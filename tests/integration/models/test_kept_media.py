@@ -31,9 +31,15 @@ REFUSED = NoAnswer(outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errcode=400
 
 def uploaded(engine: Engine, media_id: str, *, permanent: bool = False) -> Media:
     return media.remember(
-        engine, OWNER, kind=MediaKind.IMAGE, permanent=permanent, fingerprint=f"of {media_id}",
-        name=f"{media_id}.jpg", size=1, media_id=media_id,
-    )  # fmt: skip
+        engine,
+        OWNER,
+        kind=MediaKind.IMAGE,
+        permanent=permanent,
+        fingerprint=f"of {media_id}",
+        name=f"{media_id}.jpg",
+        size=1,
+        media_id=media_id,
+    )
 
 
 def listed(engine: Engine, *, dead: bool = False, all_accounts: bool = False) -> list[str | None]:

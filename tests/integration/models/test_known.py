@@ -34,9 +34,13 @@ def planned(engine: Engine, names: Sequence[str], *, text: str, batches: int = 4
     broadcast_id = submits.begin(engine, body, who="tests")
     uploads.add_chunks(engine, broadcast_id, ledger.chunks(sorted(names)))
     submits.publish(
-        engine, broadcast_id, body, figures=ledger.figures(size=len(names), batches=batches),
-        terms=ledger.terms(size=len(names), batches=batches), quota=ledger.PLENTY,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        body,
+        figures=ledger.figures(size=len(names), batches=batches),
+        terms=ledger.terms(size=len(names), batches=batches),
+        quota=ledger.PLENTY,
+    )
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 
@@ -161,9 +165,12 @@ def test_what_was_cancelled_reaches_nobody_and_what_was_paused_would_if_it_is_re
     found = known(engine, PEOPLE)
 
     assert found == ListOverlaps(
-        today=0, today_ids=[], earlier=[], to_come=[],
+        today=0,
+        today_ids=[],
+        earlier=[],
+        to_come=[],
         stopped=(ToCome(id=paused, at=None, followers=len(PEOPLE)),),
-    )  # fmt: skip
+    )
 
 
 def test_of_many_lists_the_newest_five_are_read_and_that_is_said(

@@ -40,9 +40,13 @@ def published(engine: Engine, said_so: Body | None = None) -> str:
     body = said_so or ledger.body()
     broadcast_id = ledger.upload(engine, body)
     submits.publish(
-        engine, broadcast_id, body, figures=ledger.figures(size=20, batches=2),
-        terms=replace(ledger.terms(), late_by=LATE_BY), quota=PLENTY,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        body,
+        figures=ledger.figures(size=20, batches=2),
+        terms=replace(ledger.terms(), late_by=LATE_BY),
+        quota=PLENTY,
+    )
     return broadcast_id
 
 

@@ -79,8 +79,11 @@ def test_after_a_resume_who_asked_out_or_left_is_in_no_batch_that_was_not_called
     assert (told.audience["suppressed"], told.audience["unsubscribed"]) == (1, 10)
     assert members(engine, broadcast_id, "accepted") == PEOPLE[:10]
     assert members(engine, broadcast_id, "waiting") == [
-        *PEOPLE[10:12], *PEOPLE[13:20], *PEOPLE[29:33], *PEOPLE[34:],
-    ]  # fmt: skip
+        *PEOPLE[10:12],
+        *PEOPLE[13:20],
+        *PEOPLE[29:33],
+        *PEOPLE[34:],
+    ]
     # The only one left of the third batch joined another.
     rows = ledger.batches(engine, broadcast_id)
     assert [row.size for row in rows if row.state is BatchState.PLANNED] == [10, 9]

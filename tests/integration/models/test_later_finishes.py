@@ -56,7 +56,7 @@ WORDS = [
     replace(event(71), created_at=MORNING),
     FinishEvent(msg_id=71, status="err(20001)", created_at=NOON),
     replace(event(71, "something new", sent=0), created_at=NOON),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("order", [*permutations(range(len(WORDS)))], ids=str)
@@ -104,12 +104,15 @@ def test_later_refusal_of_what_reached_nobody_is_a_refusal(
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
 
 
-@pytest.mark.parametrize(("status", "state", "reason"), [
-    ("send success", B.ACCEPTED, None),
-    ("send success", B.REFUSED, Reason.REVIEW_REFUSED),
-    ("err(20001)", B.FINISHED, None),
-    ("err(20001)", B.ACCEPTED, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "state", "reason"),
+    [
+        ("send success", B.ACCEPTED, None),
+        ("send success", B.REFUSED, Reason.REVIEW_REFUSED),
+        ("err(20001)", B.FINISHED, None),
+        ("err(20001)", B.ACCEPTED, None),
+    ],
+)
 def test_audit_finds_a_batch_that_its_event_passed_by(
     driver: Driver, broadcast_id: str, status: str, state: B, reason: Reason | None
 ) -> None:
@@ -122,10 +125,14 @@ def test_audit_finds_a_batch_that_its_event_passed_by(
     assert Found.UNMET in found(driver.engine)
 
 
-@pytest.mark.parametrize(("state", "reason", "polled"), [
-    (B.FINISHED, None, "SENDING"), (B.FINISHED, None, None),
-    (B.REFUSED, Reason.REVIEW_REFUSED, "SEND_SUCCESS"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "reason", "polled"),
+    [
+        (B.FINISHED, None, "SENDING"),
+        (B.FINISHED, None, None),
+        (B.REFUSED, Reason.REVIEW_REFUSED, "SEND_SUCCESS"),
+    ],
+)
 def test_audit_finds_an_end_that_nobody_reported(
     driver: Driver, broadcast_id: str, state: B, reason: Reason | None, polled: str | None
 ) -> None:

@@ -63,8 +63,10 @@ def test_job_of_a_time_at_which_no_call_can_have_begun_it_is_refused(
     why = refused(driver.engine, broadcast_id, 99)
 
     assert (why.message_id, why.facts["n"], why.facts["msg_id"]) == (
-        "error.resolve.other_time", 1, 99,
-    )  # fmt: skip
+        "error.resolve.other_time",
+        1,
+        99,
+    )
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
 
 

@@ -61,8 +61,9 @@ def test_batch_in_a_strange_state_is_not_called_and_the_others_are(engine: Engin
     driver = Driver(engine)
 
     assert [(work.broadcast_id, work.n) for work in called(driver)] == [
-        (broadcast_id, 2), (other, 1),
-    ]  # fmt: skip
+        (broadcast_id, 2),
+        (other, 1),
+    ]
 
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.phase, told.state) == (Phase.SENDING, BroadcastState.SENDING)
@@ -178,8 +179,9 @@ def test_call_with_a_strange_outcome_is_not_repeated_and_holds_nobody_up(engine:
     driver = Driver(engine)
 
     assert [(work.broadcast_id, work.n) for work in called(driver)] == [
-        (broadcast_id, 2), (other, 1),
-    ]  # fmt: skip
+        (broadcast_id, 2),
+        (other, 1),
+    ]
 
     assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
     assert ledger.batch(engine, broadcast_id).attempts == 1
@@ -312,9 +314,12 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
     broadcast_id = ledger.broadcast(engine)
     with engine.begin() as connection:
         note(
-            connection, EventKind.OPERATOR_ACTION, who="cli:a person", broadcast_id=broadcast_id,
+            connection,
+            EventKind.OPERATOR_ACTION,
+            who="cli:a person",
+            broadcast_id=broadcast_id,
             did="approve",
-        )  # fmt: skip
+        )
 
     lines = list(
         map(Texts("en"), next_steps.action_lines(broadcast_reports.report(engine, broadcast_id)))

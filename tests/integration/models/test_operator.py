@@ -154,8 +154,12 @@ def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
     operator.cancel(engine, broadcast_id, who=WHO)
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.recipients == {
-        "accepted": 10, "refused": 10, "cancelled": 10, "in_doubt": 10, "waiting": 0,
-    }  # fmt: skip
+        "accepted": 10,
+        "refused": 10,
+        "cancelled": 10,
+        "in_doubt": 10,
+        "waiting": 0,
+    }
     assert told.state is BroadcastState.CANCELLED
 
 

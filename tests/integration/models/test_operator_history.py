@@ -94,9 +94,11 @@ def test_why_stands_in_the_history_and_at_the_gate(engine: Engine) -> None:
     actions = broadcast_reports.report(engine, broadcast_id).operator_actions
     assert actions is not None
     assert [(one.did, one.who, one.why) for one in actions.actions] == [
-        (Did.PAUSE, WHO, "错字"), (Did.RESUME, WHO, "改好了 🎉"), (Did.HALT, WHO, "老板来电"),
+        (Did.PAUSE, WHO, "错字"),
+        (Did.RESUME, WHO, "改好了 🎉"),
+        (Did.HALT, WHO, "老板来电"),
         (Did.UNHALT, WHO, None),
-    ]  # fmt: skip
+    ]
 
 
 def test_nobody_is_named_where_only_wechat_stopped_it(engine: Engine) -> None:
@@ -115,8 +117,9 @@ def test_who_paused_what_wechat_had_stopped_is_told_beside_it(engine: Engine) ->
     assert operator.pause(engine, broadcast_id, who=WHO, why="错字")
     told = broadcast_reports.report(engine, broadcast_id)
     assert [(gate.kind, gate.errcode, gate.why) for gate in told.gates] == [
-        (GateKind.BREAKER, 45002, None), (GateKind.PAUSE, None, "错字"),
-    ]  # fmt: skip
+        (GateKind.BREAKER, 45002, None),
+        (GateKind.PAUSE, None, "错字"),
+    ]
     assert operator.resume(engine, broadcast_id, who=WHO)
     assert standing_gates(engine, broadcast_id) == []
 
@@ -152,8 +155,9 @@ def test_call_whose_driver_lost_the_lane_is_told_as_left_behind(engine: Engine) 
 def test_broadcasts_that_have_more_to_send_are_told_by_account(engine: Engine) -> None:
     north, south = ledger.account("north"), ledger.account("south")
     going = [
-        ledger.broadcast(engine, owner=north), ledger.published(engine, ledger.body(owner=north)),
-    ]  # fmt: skip
+        ledger.broadcast(engine, owner=north),
+        ledger.published(engine, ledger.body(owner=north)),
+    ]
     paused = ledger.broadcast(engine, owner=south)
     uncut = ledger.published(engine, ledger.body(owner=south))
     for one in (paused, uncut):

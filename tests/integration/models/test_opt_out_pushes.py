@@ -17,9 +17,14 @@ from models.ledger.rows import erased_people
 OPENID = "oTEST0000000000000000000001A"
 THEN = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 OUT = Push(
-    account="default", kind="message.text", dedup="1" * 64, openid=OPENID, msg_id=1,
-    happened_at=THEN, action=Action.UNSUBSCRIBE,
-)  # fmt: skip
+    account="default",
+    kind="message.text",
+    dedup="1" * 64,
+    openid=OPENID,
+    msg_id=1,
+    happened_at=THEN,
+    action=Action.UNSUBSCRIBE,
+)
 BACK = replace(OUT, dedup="2" * 64, action=Action.RESUBSCRIBE, happened_at=THEN.replace(minute=1))
 FOLLOWED = replace(OUT, dedup="3" * 64, kind="subscribe", action=None)
 

@@ -113,12 +113,15 @@ def test_a_stopped_account_is_not_asked_about_again_every_few_seconds(engine: En
         ({"kind": GateKind.STOP, "path": SendPath.MASS_SEND}, True),
         ({"kind": GateKind.STOP, "path": SendPath.SENDALL}, False),
         (
-            {"kind": GateKind.QUOTA, "path": SendPath.MASS_SEND,
-             "until": datetime(2026, 1, 1, tzinfo=UTC)},
+            {
+                "kind": GateKind.QUOTA,
+                "path": SendPath.MASS_SEND,
+                "until": datetime(2026, 1, 1, tzinfo=UTC),
+            },
             False,
         ),
     ],
-)  # fmt: skip
+)
 def test_a_plan_meets_what_closed_before_it(
     engine: Engine, closing: dict[str, Any], is_met: bool
 ) -> None:

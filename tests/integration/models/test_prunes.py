@@ -86,14 +86,19 @@ def test_prune_removes_people_calls_and_history_and_the_audit_counts_as_before(
     after = audited(engine)
     assert after.findings == before.findings == []
     assert (after.broadcasts, after.openids, after.batches, after.calls) == (
-        before.broadcasts, before.openids, before.batches, before.calls,
-    )  # fmt: skip
+        before.broadcasts,
+        before.openids,
+        before.batches,
+        before.calls,
+    )
     assert after.pruned == 4
     for one, report in zip(ids, reports, strict=True):
         now = broadcast_reports.report(engine, one)
         assert (now.recipients, now.audience, now.calls) == (
-            report.recipients, report.audience, report.calls,
-        )  # fmt: skip
+            report.recipients,
+            report.audience,
+            report.calls,
+        )
     assert prunes.prune(engine, AGE) == 0
 
 
@@ -104,13 +109,20 @@ def test_what_reads_a_pruned_broadcast_says_that_it_is_gone(engine: Engine) -> N
     exclusion = Exclusion(kind=Excluded.BROADCAST, value=done)
 
     reading: list[tuple[Callable[[], object], type[Exception], str]] = [
-        (lambda: list(recipients.portions(engine, done, "accepted")), ConflictError,
-         "error.recipients.pruned"),
+        (
+            lambda: list(recipients.portions(engine, done, "accepted")),
+            ConflictError,
+            "error.recipients.pruned",
+        ),
         (lambda: retries.retry(engine, failed, who=WHO), ConflictError, "error.broadcast.pruned"),
-        (lambda: removals.removals_of(engine, "default", Selection(exclude=(exclusion,)),
-                                      given=removals.CallerLists()),
-         UnknownIdError, "error.plan.excludes_pruned"),
-    ]  # fmt: skip
+        (
+            lambda: removals.removals_of(
+                engine, "default", Selection(exclude=(exclusion,)), given=removals.CallerLists()
+            ),
+            UnknownIdError,
+            "error.plan.excludes_pruned",
+        ),
+    ]
     for read, kind, problem in reading:
         with pytest.raises(kind) as refusal:
             read()
@@ -228,10 +240,10 @@ def test_a_prune_that_died_goes_on_and_a_broadcast_that_is_retried_first_is_kept
 
     with engine.begin() as connection:
         connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id == one).values(
-                finished_at=BroadcastRow.created_at
-            )
-        )  # fmt: skip
+            update(BroadcastRow)
+            .where(BroadcastRow.id == one)
+            .values(finished_at=BroadcastRow.created_at)
+        )
     monkeypatch.setattr(prunes, "_clear", retried)
     with pytest.raises(SystemExit):
         prunes.prune(engine, AGE)

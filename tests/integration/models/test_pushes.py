@@ -19,9 +19,14 @@ from tests.kit import ledger
 OPENID = "oTEST0000000000000000000001A"
 THEN = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 FOLLOWED = Push(
-    account="default", kind="subscribe", dedup="1" * 64, openid=OPENID, msg_id=None,
-    happened_at=THEN, body="<xml>退订 😀</xml>",
-)  # fmt: skip
+    account="default",
+    kind="subscribe",
+    dedup="1" * 64,
+    openid=OPENID,
+    msg_id=None,
+    happened_at=THEN,
+    body="<xml>退订 😀</xml>",
+)
 
 
 def stored(engine: Engine) -> int:

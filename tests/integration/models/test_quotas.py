@@ -106,9 +106,13 @@ def test_plan_that_does_not_fit_is_refused_with_the_figures_and_who_holds_the_ca
     broadcast_id = upload(engine, text)
     with pytest.raises(PlanError) as caught:
         submits.publish(
-            engine, broadcast_id, text, figures=figures(size=20, batches=91), terms=TERMS,
+            engine,
+            broadcast_id,
+            text,
+            figures=figures(size=20, batches=91),
+            terms=TERMS,
             quota=HUNDRED,
-        )  # fmt: skip
+        )
     facts = caught.value.facts
     assert (facts["calls"], facts["free"], facts["days"]) == (91, 90, 2)
     assert facts["holders"] == f"{large}, {small}"
@@ -174,8 +178,9 @@ def test_paused_and_held_broadcasts_keep_their_calls(engine: Engine) -> None:
     operator.halt(engine, "default", who=WHO)
     assert held(engine, broadcast_id) == 3
     with pytest.raises(PlanError):
-        published(engine, body(text="别的"), batches=8, quota=Quota(
-            daily_limit=100, used=90, remain=10))  # fmt: skip
+        published(
+            engine, body(text="别的"), batches=8, quota=Quota(daily_limit=100, used=90, remain=10)
+        )
 
 
 def test_calls_are_freed_at_rest_and_by_a_cancel(engine: Engine) -> None:
@@ -227,9 +232,12 @@ def test_broadcast_that_spreads_holds_calls_on_each_of_its_days(
         )
     # Its days are its own: what another spreads goes around them.
     second = published(
-        engine, body(text="也"), batches=2, quota=Quota(daily_limit=4, used=0, remain=4),
+        engine,
+        body(text="也"),
+        batches=2,
+        quota=Quota(daily_limit=4, used=0, remain=4),
         spread=True,
-    )  # fmt: skip
+    )
     assert list(days(engine, second).values()) == [1, 1]
     assert [held(engine, second, later) for later in range(3)] == [1, 0, 1]
 
@@ -296,9 +304,13 @@ def test_broadcast_that_waited_for_another_days_calls_is_not_late_for_that(
     text = body(text="别的")
     broadcast_id = upload(engine, text)
     submits.publish(
-        engine, broadcast_id, text, figures=figures(size=20, batches=1),
-        terms=Terms(who="tests", priority=1), quota=HUNDRED,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        text,
+        figures=figures(size=20, batches=1),
+        terms=Terms(who="tests", priority=1),
+        quota=HUNDRED,
+    )
     ledger.planned(engine, broadcast_id)
     clock.pass_(timedelta(hours=12, minutes=1))
     Driver(engine).call(said(0, msg_id=1))
@@ -344,9 +356,14 @@ def test_another_account_holds_nothing_of_these(engine: Engine) -> None:
 
 def test_calls_are_held_by_a_broadcast_or_by_nobody(engine: Engine) -> None:
     wanted = quotas.ReservationRequest(
-        account="default", path=ledger.body().audience.path, calls=1, broadcast_id=None, at=None,
-        spread=False, shared=True,
-    )  # fmt: skip
+        account="default",
+        path=ledger.body().audience.path,
+        calls=1,
+        broadcast_id=None,
+        at=None,
+        spread=False,
+        shared=True,
+    )
     with pytest.raises(ValueError, match="held by a broadcast"):
         write(
             engine,

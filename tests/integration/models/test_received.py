@@ -29,7 +29,8 @@ def test_who_stands_in_the_file_of_an_exclusion_alone_was_in_no_broadcast(
 
     assert received.of_openid(engine, "default", stranger, most=9) == []
     assert [one.broadcast_id for one in received.of_openid(engine, "default", mine, most=9)] == [
-        second, first,
-    ]  # fmt: skip
+        second,
+        first,
+    ]
     [newest] = received.of_openid(engine, "default", mine, most=1)
     assert newest.broadcast_id == second

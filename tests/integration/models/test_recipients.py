@@ -64,8 +64,12 @@ def test_each_set_has_its_own_and_together_they_are_the_audience(engine: Engine)
     assert members(engine, broadcast_id, "accepted")[:10] == ledger.openids(40)[:10]
     doubt = only(engine, broadcast_id, "in_doubt")
     assert (doubt.n, doubt.state, doubt.reason, doubt.errcode, doubt.msg_id) == (
-        2, BatchState.IN_DOUBT, Reason.REFUSED_AFTER_UNKNOWN, 40130, None,
-    )  # fmt: skip
+        2,
+        BatchState.IN_DOUBT,
+        Reason.REFUSED_AFTER_UNKNOWN,
+        40130,
+        None,
+    )
 
 
 def test_finished_batches_are_accepted(engine: Engine) -> None:
@@ -121,9 +125,13 @@ def test_skipped_lines_are_told_with_their_count(engine: Engine) -> None:
     broadcast_id = ledger.upload(engine, said_body)
     figures = ledger.figures(size=20, batches=2, malformed=(1500, [(3, "no id"), (7, "=1+1")]))
     submits.publish(
-        engine, broadcast_id, said_body, figures=figures, quota=None,
+        engine,
+        broadcast_id,
+        said_body,
+        figures=figures,
+        quota=None,
         terms=submission.Terms(who=WHO),
-    )  # fmt: skip
+    )
     [one] = recipients.skipped(engine, broadcast_id)
     assert (one.reason, one.count, one.lines) == ("malformed", 1500, [(3, "no id"), (7, "=1+1")])
 

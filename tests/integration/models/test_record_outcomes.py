@@ -117,8 +117,12 @@ def test_lost_reply_then_a_refusal_is_in_doubt_never_refused(
     assert batch.errcode == errcode
     told = broadcast_reports.report(driver.engine, broadcast_id)
     assert told.recipients == {
-        "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 10, "waiting": 10,
-    }  # fmt: skip
+        "accepted": 0,
+        "refused": 0,
+        "cancelled": 0,
+        "in_doubt": 10,
+        "waiting": 10,
+    }
 
 
 @pytest.mark.parametrize("fact", [said(-1), said(987654), said(0), said(45066), LOST])

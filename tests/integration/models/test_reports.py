@@ -46,9 +46,13 @@ def test_figures_add_up_from_the_flip_to_the_end(engine: Engine) -> None:
     text = ledger.body(size=60)
     broadcast_id = ledger.upload(engine, text, size=60)
     submits.publish(
-        engine, broadcast_id, text, figures=ledger.figures(size=60, batches=6, **SKIPPED),
-        terms=submission.Terms(who="tests", batch_size=10), quota=None,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        text,
+        figures=ledger.figures(size=60, batches=6, **SKIPPED),
+        terms=submission.Terms(who="tests", batch_size=10),
+        quota=None,
+    )
     assert adds_up(engine, broadcast_id).recipients["waiting"] == 60
     ledger.planned(engine, broadcast_id)
     driver = Driver(engine)
@@ -67,9 +71,18 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
     dice = random.Random(seed)
     broadcast_id = ledger.broadcast(engine, size=64, batches=4)
     facts = [
-        said(40003), said(45009), said(45011), said(40001), said(48001), said(40007), said(45065),
-        said(-1), LOST, CallResult(outcome=Outcome.NOT_CALLED), None,
-    ]  # fmt: skip
+        said(40003),
+        said(45009),
+        said(45011),
+        said(40001),
+        said(48001),
+        said(40007),
+        said(45065),
+        said(-1),
+        LOST,
+        CallResult(outcome=Outcome.NOT_CALLED),
+        None,
+    ]
     driver = Driver(engine)
     for step in range(24):
         work = driver.next()
@@ -150,17 +163,38 @@ def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
     driver.call(said(0, msg_id=2**40 + 1))
     told = as_json(broadcast_reports.report(engine, broadcast_id))
     assert set(told) >= {
-        "id", "state", "account", "key", "audience", "recipients", "batches", "batch_list",
-        "calls", "delivered", "created_at", "started_at", "finished_at", "error",
-    }  # fmt: skip
+        "id",
+        "state",
+        "account",
+        "key",
+        "audience",
+        "recipients",
+        "batches",
+        "batch_list",
+        "calls",
+        "delivered",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "error",
+    }
     assert set(told["audience"]) == {"read", *SKIPS, "planned"}
     assert set(told["recipients"]) == {"accepted", "refused", "cancelled", "in_doubt", "waiting"}
     assert set(told["batches"]) == {"total", "finished", *told["recipients"]}
     assert told["state"] == "completed"
     assert told["batch_list"][0] == {
-        "n": 1, "size": 10, "state": "accepted", "msg_id": 2**40, "attempts": 1, "errcode": None,
-        "reason": None, "not_before": None, "finish": None, "msg_status": None, "verified": True,
-    }  # fmt: skip
+        "n": 1,
+        "size": 10,
+        "state": "accepted",
+        "msg_id": 2**40,
+        "attempts": 1,
+        "errcode": None,
+        "reason": None,
+        "not_before": None,
+        "finish": None,
+        "msg_status": None,
+        "verified": True,
+    }
     assert told["created_at"].endswith("Z")
     assert told["error"] is None
 

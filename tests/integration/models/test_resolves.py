@@ -30,9 +30,13 @@ from tests.kit.ledger import LOST, Driver, said
     ],
 )
 def test_word_closes_a_doubt_and_stands_in_the_history_with_its_speaker(
-    driver: Driver, broadcast_id: str, msg_id: int | None, state: BatchState, reason: Reason,
+    driver: Driver,
+    broadcast_id: str,
+    msg_id: int | None,
+    state: BatchState,
+    reason: Reason,
     counted: str,
-) -> None:  # fmt: skip
+) -> None:
     doubt(driver)
     done = resolve(driver.engine, broadcast_id, msg_id)
     assert (done.changed, done.size, done.state) == (True, 10, state)
@@ -65,8 +69,10 @@ def test_word_not_sent_is_corrected_to_sent_until_a_retry_calls_it_again(
     assert (done.changed, done.state) == (True, BatchState.ACCEPTED)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id, batch.reason) == (
-        BatchState.ACCEPTED, 99, Reason.SAID_SENT,
-    )  # fmt: skip
+        BatchState.ACCEPTED,
+        99,
+        Reason.SAID_SENT,
+    )
     assert findings(driver.engine) == set()
 
     resolve(driver.engine, broadcast_id, None)
@@ -297,8 +303,10 @@ def test_corrected_word_stands_in_the_history_beside_the_first(
         if one.who == WHO
     ]
     assert [(one["old"], one["new"]) for one in told] == [
-        ("in_doubt", "accepted"), ("accepted", "in_doubt"), ("in_doubt", "accepted"),
-    ]  # fmt: skip
+        ("in_doubt", "accepted"),
+        ("accepted", "in_doubt"),
+        ("in_doubt", "accepted"),
+    ]
 
 
 def test_word_that_a_reply_confirms_stands(driver: Driver, broadcast_id: str) -> None:

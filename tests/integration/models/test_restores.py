@@ -326,9 +326,13 @@ def test_what_was_asked_for_before_and_stored_after_the_lanes_were_closed_is_hel
     said = ledger.body(text="another")
     on_its_way = ledger.upload(engine, said)
     submits.publish(
-        engine, on_its_way, said, figures=ledger.figures(size=20, batches=2), quota=ledger.PLENTY,
+        engine,
+        on_its_way,
+        said,
+        figures=ledger.figures(size=20, batches=2),
+        quota=ledger.PLENTY,
         terms=replace(ledger.terms(), waiting_since=asked_at - SECOND),
-    )  # fmt: skip
+    )
 
     assert on_its_way in answered(engine, since=present(engine)).held
 
@@ -346,10 +350,13 @@ def test_what_was_asked_for_before_the_lanes_were_closed_and_stored_after_the_an
     for text, since in (("before", asked_at - SECOND), ("after", after)):
         said = ledger.body(text=text)
         stored = submits.store(
-            engine, said, ledger.chunks(ledger.openids(20)),
-            figures=ledger.figures(size=20, batches=2), quota=ledger.PLENTY,
+            engine,
+            said,
+            ledger.chunks(ledger.openids(20)),
+            figures=ledger.figures(size=20, batches=2),
+            quota=ledger.PLENTY,
             terms=replace(ledger.terms(), waiting_since=since),
-        )  # fmt: skip
+        )
         held[text] = gates(engine, stored.id)
 
     assert held == {"before": {GateKind.RESTORED}, "after": set()}
@@ -360,9 +367,10 @@ def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
 ) -> None:
     ledger.broadcast(engine)
     body = {
-        "key": "k", "content": {"msgtype": "text", "text": {"content": "x"}},
+        "key": "k",
+        "content": {"msgtype": "text", "text": {"content": "x"}},
         "audience": {"openids": ledger.openids(20)},
-    }  # fmt: skip
+    }
     with engine.begin() as connection:
         producer_outbox.post(connection, body, who="app")
     refused = Message("error.key.empty")

@@ -186,8 +186,10 @@ def test_app_may_share_its_database_with_us(empty: Engine) -> None:
 
     alembic(empty, command.downgrade, "base")
     assert set(inspect(empty).get_table_names()) == {
-        "alembic_version", "batches", schema.VERSION_TABLE,
-    }  # fmt: skip
+        "alembic_version",
+        "batches",
+        schema.VERSION_TABLE,
+    }
     with empty.connect() as connection:
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     assert found == "of the app"
@@ -198,10 +200,12 @@ def test_app_may_share_its_database_with_us(empty: Engine) -> None:
     [
         ("openids MEDIUMBLOB NOT NULL", "openids BLOB NOT NULL"),
         ("at DATETIME(6) NOT NULL", "at DATETIME NOT NULL"),
-        ("kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",
-         "kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL"),
+        (
+            "kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL",
+            "kind VARCHAR(32) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL",
+        ),
     ],
-)  # fmt: skip
+)
 def test_check_sees_a_wrong_variant_on_mariadb(mariadb_url: str, before: str, after: str) -> None:
     """The comparison silences false alarms only."""
     engine = open_engine(mariadb_url)

@@ -42,16 +42,16 @@ pytestmark = pytest.mark.every_database
 
 WHO = "tests"
 DAY = timedelta(days=1)
-AWAY = NoAnswer(
-    outcome=Outcome.WAIT, scope=CallScope.ACCOUNT, errcode=-1, errmsg="system error"
-)  # fmt: skip
+AWAY = NoAnswer(outcome=Outcome.WAIT, scope=CallScope.ACCOUNT, errcode=-1, errmsg="system error")
 
 
 def test_a_key_is_good_until_it_is_revoked_once(engine: Engine) -> None:
     key = APIKey(
-        name="shop", scopes=frozenset({Scope.READ, Scope.SUBMIT}), accounts=frozenset({"a", "b"}),
+        name="shop",
+        scopes=frozenset({Scope.READ, Scope.SUBMIT}),
+        accounts=frozenset({"a", "b"}),
         digest="d" * 64,
-    )  # fmt: skip
+    )
     one = api_keys.add(engine, key, who=WHO)
     other = api_keys.add(engine, replace(key, accounts=None, digest="e" * 64), who=WHO)
 
@@ -67,9 +67,13 @@ def test_notices_are_tried_anew_and_acknowledged(engine: Engine) -> None:
     for key, state in (("1", NoticeState.GIVEN_UP), ("2", NoticeState.WAITING)):
         with engine.begin() as connection:
             notices.add(
-                connection, kind="launch_held", account=None, subject=f"c{key}", key=key,
+                connection,
+                kind="launch_held",
+                account=None,
+                subject=f"c{key}",
+                key=key,
                 state=state,
-            )  # fmt: skip
+            )
     assert given_up.given_up(engine).notices == 1
 
     assert notices.acknowledge(engine, "c1") == 0
@@ -120,9 +124,13 @@ def test_all_letters_that_were_shown_are_dropped_and_none_that_came_since(engine
 
 def test_what_nobody_could_read_is_set_aside_and_a_refused_push_is_noted(engine: Engine) -> None:
     left = Push(
-        account="default", kind=UNSUBSCRIBE, dedup="1", openid=ledger.openids(1)[0], msg_id=None,
+        account="default",
+        kind=UNSUBSCRIBE,
+        dedup="1",
+        openid=ledger.openids(1)[0],
+        msg_id=None,
         happened_at=None,
-    )  # fmt: skip
+    )
     pushes.store(engine, left)
     [due] = pushes.of_followers(engine, "default", after=0, most=9)
     assert not pushes.of_followers(engine, "default", after=due.id, most=9)
@@ -260,8 +268,9 @@ def test_a_broadcast_is_found_by_a_part_of_its_id_and_accounts_by_their_names(
     assert locked_rows.account_of(engine, newest[:-1]) is None
     assert known_accounts.account_names(engine) == ["default", "shop"]
     assert (known_accounts.is_known(engine, "shop"), known_accounts.is_known(engine, "SHOP")) == (
-        True, False,
-    )  # fmt: skip
+        True,
+        False,
+    )
 
 
 def test_a_server_says_its_own_facts(engine: Engine) -> None:

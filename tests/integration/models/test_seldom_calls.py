@@ -39,9 +39,7 @@ pytestmark = pytest.mark.every_database
 
 WHO = "tests"
 DAY = timedelta(days=1)
-AWAY = NoAnswer(
-    outcome=Outcome.WAIT, scope=CallScope.ACCOUNT, errcode=-1, errmsg="system error"
-)  # fmt: skip
+AWAY = NoAnswer(outcome=Outcome.WAIT, scope=CallScope.ACCOUNT, errcode=-1, errmsg="system error")
 
 
 def test_calls_that_a_person_judged_are_found_with_the_jobs_that_speak_for_them(

@@ -135,8 +135,10 @@ def test_nobody_is_counted_and_no_set_has_anybody(engine: Engine, audience: Audi
     ledger.planned(engine, broadcast_id)
     told = look()
     assert (told.state, told.batches["total"], told.batches["waiting"]) == (
-        BroadcastState.WAITING, 1, 1,
-    )  # fmt: skip
+        BroadcastState.WAITING,
+        1,
+        1,
+    )
     assert [(line.n, line.size) for line in told.batch_list] == [(1, None)]
     Driver(engine).call(answered(0, msg_id=7))
     told = look()

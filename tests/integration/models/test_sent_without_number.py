@@ -239,8 +239,13 @@ def test_job_that_wechat_named_for_two_batches_is_nobodys_until_an_operator_says
 # -- a verdict that was wrong
 
 PAIRS = [
-    (None, SENT), (None, 99), (SENT, None), (SENT, 99), (98, None), (98, 99),
-]  # fmt: skip
+    (None, SENT),
+    (None, 99),
+    (SENT, None),
+    (SENT, 99),
+    (98, None),
+    (98, 99),
+]
 
 
 @pytest.mark.parametrize("cancelled", [None, "before", "between"])
@@ -261,8 +266,9 @@ def test_each_verdict_is_corrected_by_each_other_and_the_sets_follow(
     report = broadcast_reports.report(driver.engine, broadcast_id)
     name = "refused" if right is None else "accepted"
     assert {set_: n for set_, n in report.recipients.items() if n} == {
-        name: 10, "cancelled" if cancelled else "waiting": 10,
-    }  # fmt: skip
+        name: 10,
+        "cancelled" if cancelled else "waiting": 10,
+    }
     msg_id = right if isinstance(right, int) else None
     assert ledger.batch(driver.engine, broadcast_id).msg_id == msg_id
     assert findings(driver.engine) == set()
@@ -280,9 +286,14 @@ def test_reply_0_that_comes_after_a_correction_is_the_fact(
 
     assert stands(driver.engine, broadcast_id) == (BatchState.ACCEPTED, None, 71)
     words = [one.word for one in broadcast_reports.conflicts(driver.engine, broadcast_id)]
-    assert words == {
-        None: [Reason.SAID_NOT_SENT], SENT: [], 99: [Reason.SAID_SENT],
-    }[right]  # fmt: skip
+    assert (
+        words
+        == {
+            None: [Reason.SAID_NOT_SENT],
+            SENT: [],
+            99: [Reason.SAID_SENT],
+        }[right]
+    )
     assert findings(driver.engine) == set()
 
 

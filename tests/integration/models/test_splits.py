@@ -45,8 +45,9 @@ def test_halves_add_up_to_their_parent(engine: Engine, size: int) -> None:
     assert one.size - other.size in {0, 1}
     assert [row.n for row in (one, other)] == [2, 3]
     assert [(row.list, row.start) for row in (one, other)] == [
-        (parent.list, parent.start), (parent.list, parent.start + one.size),
-    ]  # fmt: skip
+        (parent.list, parent.start),
+        (parent.list, parent.start + one.size),
+    ]
     halves = [packed(engine, row) for row in (one, other)]
     assert b"".join(halves) == packed(engine, parent) == ledger.packed(ledger.openids(size))
     assert len({row.clientmsgid for row in (parent, one, other)}) == 3

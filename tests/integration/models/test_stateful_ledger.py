@@ -88,9 +88,12 @@ class Honest(LedgerMachine):
             return said(what)
         batch = flight.batch
         return self.world.wechat.call(
-            batch.key, batch.broadcast_id, self.world.openids(batch), now=self.world.now,
+            batch.key,
+            batch.broadcast_id,
+            self.world.openids(batch),
+            now=self.world.now,
             reply=what,
-        )  # fmt: skip
+        )
 
     @precondition(lambda self: self.world.untold())
     @rule(pick=picks, lost=st.booleans())

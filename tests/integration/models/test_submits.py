@@ -90,8 +90,9 @@ def test_same_key_for_another_time_is_another_body(
     assert caught.value.message_id == "error.submit.other_time"
     # Facts, not words: whoever reads them has a language.
     assert (caught.value.facts["stored"], caught.value.facts["at"]) == (
-        first or publication.KEYS_AT_ONCE, second or publication.KEYS_AT_ONCE,
-    )  # fmt: skip
+        first or publication.KEYS_AT_ONCE,
+        second or publication.KEYS_AT_ONCE,
+    )
     assert submits.find(engine, body(key="one", at=first)) == broadcast_id
 
 
@@ -167,9 +168,13 @@ def test_another_body_under_a_key_that_was_published_during_its_upload_is_refuse
     first = published(engine, text)
     with pytest.raises(ConflictError, match=first):
         submits.publish(
-            engine, broadcast_id, other, figures=figures(size=20, batches=2), terms=TERMS,
+            engine,
+            broadcast_id,
+            other,
+            figures=figures(size=20, batches=2),
+            terms=TERMS,
             quota=None,
-        )  # fmt: skip
+        )
     assert submits.find(engine, text) == first
 
 

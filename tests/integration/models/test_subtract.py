@@ -93,10 +93,10 @@ def test_who_is_removed_is_listed_by_the_first_reason_and_the_rest_is_sent(engin
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["excluded"]) == (8, 4)
     assert (told.audience["read"], told.audience["planned"]) == (60, 48)
-    assert {one.reason: (one.count, [text for _, text in one.lines])
-            for one in recipients.skipped(engine, broadcast_id)} == {
-        reason: (len(names), names) for reason, names in out.items()
-    }  # fmt: skip
+    assert {
+        one.reason: (one.count, [text for _, text in one.lines])
+        for one in recipients.skipped(engine, broadcast_id)
+    } == {reason: (len(names), names) for reason, names in out.items()}
     assert findings(engine) == set()
     Driver(engine).call(said(0, msg_id=1))
     assert members(engine, broadcast_id, "accepted") == left[:10]
@@ -136,8 +136,10 @@ def test_broadcast_of_which_nobody_is_left_fails_with_everybody_skipped(
     assert not planned(engine, broadcast_id, removal("suppressed", ledger.openids(20)))
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["suppressed"], told.audience["planned"]) == (
-        BroadcastState.FAILED, 20, 0,
-    )  # fmt: skip
+        BroadcastState.FAILED,
+        20,
+        0,
+    )
     assert sum(told.recipients[name] or 0 for name in SETS) == 0
     assert as_json(told)["reason"] == "nobody_left"
     assert findings(engine) == set()

@@ -50,8 +50,9 @@ def test_a_word_for_all_accounts_counts_for_each_and_one_for_an_account_for_it_a
     assert standing(engine, "other") == sorted([ANNA, BEN])
     assert suppressions.count(engine, "default") == 3
     assert {one.account for one in suppressions.of_openid(engine, "default", ANNA)} == {
-        "default", ALL_ACCOUNTS,
-    }  # fmt: skip
+        "default",
+        ALL_ACCOUNTS,
+    }
 
 
 def test_a_part_of_the_list_is_read_from_one_openid_to_another(

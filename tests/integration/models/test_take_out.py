@@ -77,8 +77,11 @@ def test_people_move_from_planned_to_the_reason_and_their_batch_gets_a_new_key(
     after = ledger.batches(engine, broadcast_id)
     assert [row.size for row in after] == [9, 8, 10, 10]
     assert [row.clientmsgid == old.clientmsgid for row, old in zip(after, before, strict=True)] == [
-        False, False, True, True,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        True,
+    ]
     assert [row.list for row in after] == ["batch:1", "batch:2", "asked", "asked"]
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["planned"]) == (3, 37)
@@ -119,8 +122,11 @@ def test_full_batch_gives_a_person_to_who_is_left_alone(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     take_out(engine, broadcast_id, PEOPLE[1:10])
     assert {row.n: row.size for row in ledger.batches(engine, broadcast_id)} == {
-        1: 2, 2: 9, 3: 10, 4: 10,
-    }  # fmt: skip
+        1: 2,
+        2: 9,
+        3: 10,
+        4: 10,
+    }
     assert people_of(engine, broadcast_id)[1] == [PEOPLE[0], PEOPLE[19]]
     adds_up(engine, broadcast_id)
 
@@ -170,8 +176,11 @@ def test_halves_that_were_not_called_shrink_and_the_whole_stays(engine: Engine) 
     Driver(engine).call(said(40003))
     take_out(engine, broadcast_id, [*PEOPLE[:3], *PEOPLE[10:20]])
     assert {row.n: (row.state.value, row.size) for row in ledger.batches(engine, broadcast_id)} == {
-        1: ("split", 20), 2: ("planned", 20), 3: ("planned", 7), 4: ("cancelled", 0),
-    }  # fmt: skip
+        1: ("split", 20),
+        2: ("planned", 20),
+        3: ("planned", 7),
+        4: ("cancelled", 0),
+    }
     adds_up(engine, broadcast_id)
     assert take_out(engine, broadcast_id, [PEOPLE[4]]) == 1
     adds_up(engine, broadcast_id)
@@ -318,9 +327,11 @@ def test_whatever_is_called_and_taken_out_the_sets_add_up(engine: Engine, seed: 
     broadcast_id = ledger.broadcast(engine, size=40, batches=8)
     for step in range(10):
         take_out(
-            engine, broadcast_id, sorted(dice.sample(PEOPLE, k=dice.choice([1, 4, 9]))),
+            engine,
+            broadcast_id,
+            sorted(dice.sample(PEOPLE, k=dice.choice([1, 4, 9]))),
             dice.choice(["suppressed", "unsubscribed"]),
-        )  # fmt: skip
+        )
         driver = Driver(engine)
         if dice.random() < 0.5 and driver.next().kind is Kind.CALL:
             driver.call(dice.choice([said(0, msg_id=step + 1), said(40003)]))

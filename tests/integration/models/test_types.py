@@ -105,9 +105,13 @@ def test_chunk_of_ten_thousand_openids_comes_back_whole(engine: Engine) -> None:
     broadcast_id = submits.begin(engine, text, who="tests")
     uploads.add_chunks(engine, broadcast_id, ledger.chunks(ledger.openids(10_000), most=10_000))
     submits.publish(
-        engine, broadcast_id, text, figures=ledger.figures(size=10_000, batches=1),
-        terms=ledger.terms(size=10_000, batches=1), quota=None,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        text,
+        figures=ledger.figures(size=10_000, batches=1),
+        terms=ledger.terms(size=10_000, batches=1),
+        quota=None,
+    )
     ledger.planned(engine, broadcast_id)
     found = next_work.openids(engine, next_work.next_work(engine, "default"))
     assert found is not None

@@ -72,9 +72,14 @@ def add(engine: Engine, said: Body, fence: int, part: slice = slice(None)) -> No
 
 def publish(engine: Engine, said: Body, fence: int) -> None:
     submits.publish(
-        engine, id_of(said), said, figures=ledger.figures(size=SIZE, batches=2),
-        terms=submission.Terms(who="tests"), quota=None, fence=fence,
-    )  # fmt: skip
+        engine,
+        id_of(said),
+        said,
+        figures=ledger.figures(size=SIZE, batches=2),
+        terms=submission.Terms(who="tests"),
+        quota=None,
+        fence=fence,
+    )
 
 
 def cancel(engine: Engine, said: Body) -> bool:

@@ -27,10 +27,16 @@ NOT_CALLED = CallResult(outcome=Outcome.NOT_CALLED)
 UNREACHABLE = CallResult(outcome=Outcome.WAIT, transport="refused")
 #: Whatever a release or a reply may make of a call.
 FREEZES = [
-    said(45061), said(45009), said(45011), said(42001), said(48001), LOST,
-    CallResult(outcome=Outcome.WAIT), CallResult(outcome=Outcome.WAIT, transport="reset"),
+    said(45061),
+    said(45009),
+    said(45011),
+    said(42001),
+    said(48001),
+    LOST,
+    CallResult(outcome=Outcome.WAIT),
+    CallResult(outcome=Outcome.WAIT, transport="reset"),
     CallResult(outcome=Outcome.WAIT, transport="teleported"),
-]  # fmt: skip
+]
 STRANGE = recognised(Outcome, "held_back")
 
 

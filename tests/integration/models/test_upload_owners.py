@@ -27,9 +27,13 @@ def test_id_that_is_taken_is_drawn_again(engine: Engine, monkeypatch: pytest.Mon
     first = upload(engine, body(key="one"))
     second = submits.begin(engine, body(key="two"), who="tests")
     third = submits.store(
-        engine, body(key="three", text="别的"), (), figures=figures(size=0, batches=1), terms=TERMS,
+        engine,
+        body(key="three", text="别的"),
+        (),
+        figures=figures(size=0, batches=1),
+        terms=TERMS,
         quota=None,
-    ).id  # fmt: skip
+    ).id
     assert [one[-6:] for one in (first, second, third)] == ["aaaaaa", "bbbbbb", "cccccc"]
     assert stored(engine)[0] == 3
 

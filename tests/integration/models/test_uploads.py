@@ -102,14 +102,14 @@ def test_of_publish_and_clear_at_once_one_wins_wholly(engine: Engine) -> None:
             return ""
 
         def publish(
-            broadcast_id: str = broadcast_id, text: Any = text, what: Any = what,
+            broadcast_id: str = broadcast_id,
+            text: Any = text,
+            what: Any = what,
             together: Any = together,
-        ) -> str:  # fmt: skip
+        ) -> str:
             together.wait()
             with contextlib.suppress(TakenOverError):
-                submits.publish(
-                    engine, broadcast_id, text, figures=what, terms=TERMS, quota=None
-                )  # fmt: skip
+                submits.publish(engine, broadcast_id, text, figures=what, terms=TERMS, quota=None)
                 return "published"
             return ""
 

@@ -49,9 +49,13 @@ def broadcast(engine: Engine, *, batches: int = 1, url: str | None = URL) -> str
     said_ = ledger.body(size=20)
     broadcast_id = ledger.upload(engine, said_)
     submits.publish(
-        engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=batches),
-        terms=replace(ledger.terms(batches=batches), notify_url=url), quota=ledger.PLENTY,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        said_,
+        figures=ledger.figures(size=20, batches=batches),
+        terms=replace(ledger.terms(batches=batches), notify_url=url),
+        quota=ledger.PLENTY,
+    )
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 
@@ -113,9 +117,13 @@ def test_the_accounts_receiver_is_told_where_the_request_names_none(engine: Engi
         said_ = ledger.body(size=20, owner=account)
         broadcast_id = ledger.upload(engine, said_)
         submits.publish(
-            engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=1),
-            terms=replace(ledger.terms(batches=1), notify_url=url), quota=ledger.PLENTY,
-        )  # fmt: skip
+            engine,
+            broadcast_id,
+            said_,
+            figures=ledger.figures(size=20, batches=1),
+            terms=replace(ledger.terms(batches=1), notify_url=url),
+            quota=ledger.PLENTY,
+        )
         operator.cancel(engine, broadcast_id, who="tests")
         (one,) = reading.of_broadcast(engine, broadcast_id)
         assert (one.kind, one.url) == ("broadcast.cancelled", expected)
@@ -177,9 +185,13 @@ def test_a_hold_before_the_end_is_reported_each_time_and_an_operators_pause_is_n
     said_ = ledger.body(size=20)
     broadcast_id = ledger.upload(engine, said_)
     submits.publish(
-        engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=2), quota=None,
+        engine,
+        broadcast_id,
+        said_,
+        figures=ledger.figures(size=20, batches=2),
+        quota=None,
         terms=replace(ledger.terms(batches=2), notify_url=URL),
-    )  # fmt: skip
+    )
     nothing_left = proof.Quota(daily_limit=100, used=100, remain=0)
     ledger.planned(engine, broadcast_id, quota=nothing_left)
 
@@ -281,8 +293,10 @@ def test_an_event_says_what_was_so_then_however_late_its_body_is_made(engine: En
 
     assert [held["state"], held["blockers"][0]["cause"]] == ["held", "held"]
     assert told(engine, broadcast_id) == [
-        "broadcast.partial", "broadcast.held", "broadcast.cancelled",
-    ]  # fmt: skip
+        "broadcast.partial",
+        "broadcast.held",
+        "broadcast.cancelled",
+    ]
     now = as_of_now(engine, broadcast_id)
     assert [one["data"] for one in bodies(engine)] == [then, held, now]
 
@@ -387,8 +401,11 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
 
     one = only(engine)
     assert (one.state, one.tries, one.due_at, one.problem) == (
-        WebhookState.GIVEN_UP, tries, None, DOWN,
-    )  # fmt: skip
+        WebhookState.GIVEN_UP,
+        tries,
+        None,
+        DOWN,
+    )
     assert reading.count(engine, [WebhookState.GIVEN_UP]) == 1
     event_id = one.id
 

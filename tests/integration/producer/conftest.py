@@ -89,9 +89,12 @@ def order(
     **values: Any,
 ) -> Order:
     return Order(
-        account=account, key=key, content=content.of_text(text, limit=600),
-        terms=Terms(who="test", again=again, batch_size=batch_size), **values,
-    )  # fmt: skip
+        account=account,
+        key=key,
+        content=content.of_text(text, limit=600),
+        terms=Terms(who="test", again=again, batch_size=batch_size),
+        **values,
+    )
 
 
 def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:

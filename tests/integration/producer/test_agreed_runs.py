@@ -41,15 +41,16 @@ def begun(
     content = {"msgtype": "text", "text": {"content": "Live"}}
     request = {"account": "shop", "audience": dict(OF_FILE), "content": content}
     plan = CampaignPlan(
-        account="shop", schedule=Schedule(zone="Asia/Shanghai", cron="0 20 * * 5"),
+        account="shop",
+        schedule=Schedule(zone="Asia/Shanghai", cron="0 20 * * 5"),
         policy=Policy(size_brake=size_brake),
         template=Template(request=request, audience_file=str(file)),
-    )  # fmt: skip
+    )
     campaign = campaign_edits.add(door.engine, "weekly", plan, who="li")
     run = asked_runs.run_of_now(door, campaign)
     return campaign, asked_runs.begin(
         door, campaign, run, key="k", again=False, agreed=agreed, who="li"
-    )  # fmt: skip
+    )
 
 
 def shown(
@@ -106,7 +107,7 @@ def test_whoever_lets_it_go_once_more_agrees_to_what_is_shown_then(
     found = asked_runs.prepared_run(campaign, held, door, wechat=None, again=True)
     again = asked_runs.begin(
         door, campaign, held, key=None, again=False, agreed=shown(found.size), who="wang"
-    )  # fmt: skip
+    )
 
     assert (found.doubts, found.size) == ([], 180)
     assert launched(door, again)

@@ -34,8 +34,9 @@ def test_files_that_die_before_their_time_are_stored_whole_with_their_broadcast(
     kept = list(renewals.kept_files(engine, made.id))
     assert [one.data for one in kept] == [photo.read_bytes(), large.read_bytes()]
     assert [(one.media_id, one.format, one.name) for one in kept] == [
-        ("shop-1", MediaFormat.JPEG, "photo.jpg"), ("shop-2", MediaFormat.PNG, "large.png"),
-    ]  # fmt: skip
+        ("shop-1", MediaFormat.JPEG, "photo.jpg"),
+        ("shop-2", MediaFormat.PNG, "large.png"),
+    ]
     # An upload of today serves several that will need another, and those that need none.
     submit(engine, account, pictures(photo), uploader=uploader, key="k2", scheduled_at=late)
     soon = submit(engine, account, pictures(photo), uploader=uploader, key="k3")

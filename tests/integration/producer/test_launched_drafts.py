@@ -61,9 +61,12 @@ def world(still: tuple[Engine, StillClock]) -> World:
     request = {"account": "default", "audience": {"followers": True}, "content": {}}
     said = plan("0 * * * *")
     template = Template(request=request, article_file="new.md")
-    world.add("c", type(said)(
-        account=said.account, schedule=said.schedule, policy=said.policy, template=template
-    ))  # fmt: skip
+    world.add(
+        "c",
+        type(said)(
+            account=said.account, schedule=said.schedule, policy=said.policy, template=template
+        ),
+    )
     world.clock.pass_(HOUR)
     due_launches.decide_due(world.engine)
     return world
@@ -79,9 +82,7 @@ def reserved(world: World) -> ReservedLaunch:
 def drafted(world: World, taken: ReservedLaunch) -> str:
     """Return the draft of a launch, as its worker finds or makes it."""
     account: Account = ledger.account()
-    whole = launching.with_draft(
-        taken, account, engine=world.engine, wechat=cast("WeChat", None)
-    )  # fmt: skip
+    whole = launching.with_draft(taken, account, engine=world.engine, wechat=cast("WeChat", None))
     stored = launch_rows.current(world.engine, taken.launch.id)
     assert stored.template == whole.launch.template
     media_id: str = whole.launch.template.request["content"]["mpnews"]["media_id"]

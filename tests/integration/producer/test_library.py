@@ -187,8 +187,11 @@ def test_a_resume_does_not_reach_those_whom_a_newer_broadcast_reached(
 
     assert refused.value.message_id == "error.broadcast.newer"
     assert refused.value.facts == {
-        "id": old, "count": 2, "ids": [new], "command": f"broadcast resume {old} --yes",
-    }  # fmt: skip
+        "id": old,
+        "count": 2,
+        "ids": [new],
+        "command": f"broadcast resume {old} --yes",
+    }
     assert f"Only an operator can send them this one as well: broadcast resume {old}" in explained(
         refused.value
     )
@@ -333,9 +336,14 @@ def test_a_campaign_is_said_by_the_members_of_every_request() -> None:
 
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, env={**os.environ, **variables},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_it_is_imported_without_a_workers_code_and_without_celery(tmp_path: Path) -> None:

@@ -67,12 +67,14 @@ def test_a_run_that_a_restore_held_is_released_where_that_is_meant(
         ({"cron": None}, "error.campaign.no_time"),
         ({"cron": None, "at": "2020-01-01T20:00"}, "error.campaign.at_past"),
         ({"audience": {"openids": ["oA", "oB"]}}, "error.campaign.list"),
-        ({"content": {"msgtype": "mpnews", "mpnews": {"media_id": "M" * 43}}},
-         "error.campaign.fixed_draft"),
+        (
+            {"content": {"msgtype": "mpnews", "mpnews": {"media_id": "M" * 43}}},
+            "error.campaign.fixed_draft",
+        ),
         ({"form": "2026-12-01"}, "error.request.unknown_near"),
         ({"account": "nobody"}, "error.settings.unknown_account"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_raises_and_stores_nothing(
     campaigns: Campaigns, here: Engine, members: dict[str, Any], message_id: str
 ) -> None:

@@ -152,8 +152,9 @@ def test_a_report_and_a_list_call_media_by_the_names_of_their_files(
     report = broadcast_reports.report(engine, sent.id)
     assert ZH(content.line(report)) == (f"内容：图片『photo.jpg, {unknown}』，账号 {account.name}")
     assert {one.id: content.name(one) for one in broadcast_reports.reports(engine)} == {
-        sent.id: f"photo.jpg, {unknown}", bare.id: unknown,
-    }  # fmt: skip
+        sent.id: f"photo.jpg, {unknown}",
+        bare.id: unknown,
+    }
 
 
 def test_a_video_is_uploaded_once_and_made_anew_for_other_words(
@@ -214,9 +215,12 @@ def upload_again(
     shelf = UploadCache(engine, account)
     for one in renewals.kept_files(engine, submitted.id):
         local = LocalFile(
-            path=Path(one.name), kind=one.kind, permanent=one.permanent, format=one.format,
+            path=Path(one.name),
+            kind=one.kind,
+            permanent=one.permanent,
+            format=one.format,
             data=one.data,
-        )  # fmt: skip
+        )
         words = VideoWords(title="年会") if one.kind is MediaKind.MPVIDEO else NO_WORDS
         put = shelf.get_or_upload(local, uploader, words)
         assert put.media_id
@@ -227,9 +231,12 @@ def upload_again(
 @pytest.mark.parametrize("kind", [MediaKind.IMAGE, MediaKind.MPVIDEO])
 @pytest.mark.parametrize("renewed", [True, False], ids=["renewed", "to be uploaded anew"])
 def test_a_file_that_was_uploaded_again_is_the_same_content(
-    still: tuple[Engine, StillClock], account: Account, tmp_path: Path, kind: MediaKind,
+    still: tuple[Engine, StillClock],
+    account: Account,
+    tmp_path: Path,
+    kind: MediaKind,
     renewed: bool,
-) -> None:  # fmt: skip
+) -> None:
     engine, clock = still
     file, uploader = tmp_path / "file", UploaderStub()
     file.write_bytes(media.picture() if kind is MediaKind.IMAGE else media.mp4())
@@ -302,8 +309,14 @@ def test_an_id_is_refused_that_is_not_good_for_this_account_this_use_or_this_tim
     assert late.facts["name"] == "photo.jpg"
     late = refused(engine, account, film(mass_video), scheduled_at=clock.now + 3 * DAY)
     assert late.message_id == "error.media.dies_before"
-    submit(engine, account, pictures(picture), uploader=uploader, key="k2",
-           scheduled_at=clock.now + 2 * DAY)  # fmt: skip
+    submit(
+        engine,
+        account,
+        pictures(picture),
+        uploader=uploader,
+        key="k2",
+        scheduled_at=clock.now + 2 * DAY,
+    )
 
     clock.pass_(3 * DAY)
     assert refused(engine, account, pictures(picture)).message_id == "error.media.expired"
@@ -318,10 +331,11 @@ def test_the_last_day_of_a_spread_counts_and_permanent_material_needs_no_other_u
     engine, clock = still
     # Three calls, one a day, from today or from the day after tomorrow on.
     one_a_day: dict[str, Any] = {
-        "quota": proof.Quota(daily_limit=1, used=0, remain=1), "batch_size": 2,
+        "quota": proof.Quota(daily_limit=1, used=0, remain=1),
+        "batch_size": 2,
         "spread_days": True,
         "scheduled_at": clock.now + (days - 2) * DAY + timedelta(minutes=1),
-    }  # fmt: skip
+    }
     uploader = UploaderStub()
     if days == 2:
         submit(engine, account, pictures(photo), uploader=uploader, **one_a_day)

@@ -67,8 +67,12 @@ def test_the_fifth_message_to_everybody_in_a_month_is_foreseen(still: Engine) ->
     [notice] = told(still, account, Everyone())
     assert notice.id == "notice.messages.month"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 4, "most": 4, "month": MARCH, "until": NEXT_MONTH,
-    }  # fmt: skip
+        "account": account.name,
+        "n": 4,
+        "most": 4,
+        "month": MARCH,
+        "until": NEXT_MONTH,
+    }
     assert "everybody in 2026-03," in Texts("en")(notice)
     assert "在 2026-03 已" in Texts("zh")(notice)
     # Tags are limited for each follower, and another month has messages of its own.
@@ -100,9 +104,13 @@ def test_what_is_still_to_be_sent_in_the_same_month_counts(still: Engine) -> Non
     [notice] = told(still, account, Everyone(), at=NEXT_DAY)
     assert notice.id == "notice.messages.month_to_come"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 2, "more": 2, "most": 4, "month": MARCH,
+        "account": account.name,
+        "n": 2,
+        "more": 2,
+        "most": 4,
+        "month": MARCH,
         "until": NEXT_MONTH,
-    }  # fmt: skip
+    }
 
 
 def test_two_sends_of_a_subscription_account_that_are_scheduled_for_one_day_are_foreseen(
@@ -129,9 +137,14 @@ def test_a_send_to_everybody_in_doubt_may_use_up_the_messages_of_the_month(still
 
     assert notice.id == "notice.messages.month_in_doubt"
     assert dict(notice.facts) == {
-        "account": account.name, "n": 2, "more": 0, "doubts": 2, "most": 4, "month": MARCH,
+        "account": account.name,
+        "n": 2,
+        "more": 0,
+        "doubts": 2,
+        "most": 4,
+        "month": MARCH,
         "until": NEXT_MONTH,
-    }  # fmt: skip
+    }
     ends_in_doubt(still)
     accepted(still, Everyone(), Everyone(), first=6)
     [notice] = told(still, account, Everyone())

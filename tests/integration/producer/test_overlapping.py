@@ -25,10 +25,14 @@ def test_a_list_of_which_a_part_got_another_content_just_now_is_warned_of(
     [notice] = made.notices
     assert notice.id == "notice.submit.overlap"
     assert notice.facts | {"at": None} == {
-        "count": 10, "planned": 30, "id": first.id, "at": None, "file": "rest.txt",
+        "count": 10,
+        "planned": 30,
+        "id": first.id,
+        "at": None,
+        "file": "rest.txt",
         "commands": f"broadcast cancel {first.id} --yes"
         f" && broadcast recipients {first.id} --set cancelled --set refused > rest.txt",
-    }  # fmt: skip
+    }
     # The rest of another list has other people in it.
     other = send(engine, order(account, "k3"), [*people, *openids(5, seed=2)])
     assert [(one.id, one.facts["count"]) for one in other.notices][:1] == [

@@ -30,9 +30,13 @@ def test_the_code_of_the_page_runs(here: Engine, tmp_path: Path, page: str) -> N
 
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
-        cwd=tmp_path, env={**os.environ, "PYTHONUTF8": "1"},
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
     assert (len(blocks), done.returncode, done.stderr) == (5, 0, "")
     by_key = {report.key: report for report in broadcast_reports.reports(here)}

@@ -84,9 +84,14 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(
     door: SubmitService, engine: Engine
 ) -> None:
     request = asked(
-        audience={"openids": [*openids(5), "bad", openids(1)[0]]}, title="Sale", priority=5,
-        at="2027-01-05 20:00", late_by="1h", sample="4", spread_days=True,
-    )  # fmt: skip
+        audience={"openids": [*openids(5), "bad", openids(1)[0]]},
+        title="Sale",
+        priority=5,
+        at="2027-01-05 20:00",
+        late_by="1h",
+        sample="4",
+        spread_days=True,
+    )
 
     made = door.submit(request, key="order-1", who="crm")
 
@@ -94,8 +99,10 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(
     assert (told.key, told.created_by, told.title) == ("order-1", "crm", "Sale")
     assert (told.account, told.state) == ("shop", BroadcastState.SCHEDULED)
     assert (told.audience["read"], told.audience["malformed"], told.audience["duplicate"]) == (
-        7, 1, 1,
-    )  # fmt: skip
+        7,
+        1,
+        1,
+    )
 
 
 @sqlite
@@ -119,8 +126,11 @@ def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
         ({"account": None}, SettingsError, None),
         ({"content": {"msgtype": "music"}}, ContentError, "content.msgtype"),
         ({"content": {"msgtype": "text", "text": {}}}, ContentError, "content.text.content"),
-        ({"audience": {"to_all": True, "confirm_to_all": "club"}}, RequestError,
-         "audience.confirm_to_all"),
+        (
+            {"audience": {"to_all": True, "confirm_to_all": "club"}},
+            RequestError,
+            "audience.confirm_to_all",
+        ),
         ({"audience": {"openids": ["bad", "worse"]}}, AudienceError, "audience.openids"),
         ({"audience": {"openids": openids(1)}}, AudienceError, "audience.openids"),
         ({"at": "tomorrow"}, InputError, None),
@@ -133,7 +143,7 @@ def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
         ({"sample": "0"}, RequestError, "sample"),
         ({"with_tag": 2}, RequestError, "with_tag"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_stores_nothing(
     door: SubmitService,
     engine: Engine,
@@ -220,8 +230,10 @@ def test_a_confirmed_list_of_strangers_is_stored_with_a_notice_of_this_account_a
 
     [notice] = made.notices
     assert (notice.id, notice.facts["known"], notice.facts["other"]) == (
-        "list_owner.unknown", 0, None,
-    )  # fmt: skip
+        "list_owner.unknown",
+        0,
+        None,
+    )
     assert "0 are known as followers of account shop" in refusal(notice, Texts("en"))
     repeated = door.submit(asked(again=True), key="order-1", who="crm")
     assert (repeated.created, repeated.notices) == (False, ())

@@ -130,9 +130,15 @@ FILM = {"media_id": "V"}
         (DRAFT, {**DRAFT, "send_ignore_reprint": 0}),
         (
             {"msgtype": "image", "images": IMAGES},
-            {"msgtype": "image", "images": {
-                **IMAGES, "recommend": "", "need_open_comment": 0, "only_fans_can_comment": 0,
-            }},
+            {
+                "msgtype": "image",
+                "images": {
+                    **IMAGES,
+                    "recommend": "",
+                    "need_open_comment": 0,
+                    "only_fans_can_comment": 0,
+                },
+            },
         ),
         (
             {"msgtype": "mpvideo", "mpvideo": FILM},
@@ -140,7 +146,7 @@ FILM = {"media_id": "V"}
         ),
     ],
     ids=lambda content: content["msgtype"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_default_that_is_written_out_makes_no_other_send(
     door: SubmitService, first: Any, second: Any, *, turned: bool
@@ -187,13 +193,21 @@ def test_what_says_the_same_is_the_same_request(
 @pytest.mark.parametrize(
     "members",
     [
-        {"title": "Sale"}, {"priority": 1}, {"late_by": "1h"}, {"spread_days": True},
-        {"again": True}, HOOK, AT, {"only_current": True}, {"ignore_suppression": True},
-        {"exclude": ["tag:1"]}, {"sample": "60%"},
+        {"title": "Sale"},
+        {"priority": 1},
+        {"late_by": "1h"},
+        {"spread_days": True},
+        {"again": True},
+        HOOK,
+        AT,
+        {"only_current": True},
+        {"ignore_suppression": True},
+        {"exclude": ["tag:1"]},
+        {"sample": "60%"},
         {"content": {"msgtype": "text", "text": {"content": "你好"}}},
     ],
     ids=lambda members: next(iter(members)),
-)  # fmt: skip
+)
 def test_every_member_is_part_of_what_a_key_stands_for(
     signing: SubmitService, tmp_path: Path, do: Doing, members: dict[str, Any]
 ) -> None:

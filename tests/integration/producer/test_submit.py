@@ -67,12 +67,16 @@ def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Acco
     told = broadcast_reports.report(engine, made.id)
     assert told.state is BroadcastState.PLANNING
     assert told.audience == dict.fromkeys(told.audience, 0) | {
-        "read": 1003, "malformed": 1, "duplicate": 1, "planned": 1001,
-    }  # fmt: skip
+        "read": 1003,
+        "malformed": 1,
+        "duplicate": 1,
+        "planned": 1001,
+    }
     skipped = recipients.skipped(engine, made.id)
     assert {one.reason: one.lines for one in skipped} == {
-        "malformed": [(1003, "bad")], "duplicate": [(1002, people[7])],
-    }  # fmt: skip
+        "malformed": [(1003, "bad")],
+        "duplicate": [(1002, people[7])],
+    }
     with engine.connect() as connection:
         chunks = connection.execute(
             select(ChunkRow.__table__).order_by(ChunkRow.list, ChunkRow.start)
@@ -379,9 +383,12 @@ def test_followers_with_a_tag_are_proved_as_as_many_as_wechat_counts(
     one_call = QuotaStub(proof.Quota(daily_limit=100, used=99, remain=1))
 
     prepared = prepare(
-        order(account, batch_size=10), Followers(tag_id=7), engine=engine, quota=one_call,
+        order(account, batch_size=10),
+        Followers(tag_id=7),
+        engine=engine,
+        quota=one_call,
         tagged=lambda _, tag_id: count if tag_id == 7 else None,
-    )  # fmt: skip
+    )
 
     assert prepared.estimate is not None
     assert prepared.proof is not None

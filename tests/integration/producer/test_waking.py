@@ -34,8 +34,9 @@ def test_a_wake_is_a_message_by_name_with_the_id_alone(valkey: Valkey) -> None:
     with valkey.client() as client:
         asked, message = (json.loads(client.lpop(names.QUEUE)) for _ in range(2))
     assert (asked["headers"]["request_id"], message["headers"].get("request_id")) == (
-        "req-4711", None,
-    )  # fmt: skip
+        "req-4711",
+        None,
+    )
     assert message["headers"]["task"] == names.PLAN
     assert json.loads(b64decode(message["body"]))[0] == ["20261125-abcdef"]
 
@@ -89,8 +90,11 @@ def test_a_message_that_rabbitmq_refuses_is_told(
 
     out = subprocess.run(
         [sys.executable, "-c", program.format(url=full_url)],
-        capture_output=True, text=True, check=True, timeout=240,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+    )
 
     assert out.stdout == "refused\n"
 

@@ -120,9 +120,13 @@ class LateWriters(RuleBasedStateMachine):
             # Redis lets go of it by its own clock, so that a slow run would not find it.
             return
         token = self.store.write(
-            ACCOUNT, late.nonce, late.value, expires_at=late.fetched_at + LIFE, reason="tests",
+            ACCOUNT,
+            late.nonce,
+            late.value,
+            expires_at=late.fetched_at + LIFE,
+            reason="tests",
             replaced_outside=False,
-        )  # fmt: skip
+        )
         assert (token is not None) == (late.nonce == self.holder)
         if token is not None:
             self.written(late.value, late.fetched_at)
@@ -229,10 +233,12 @@ def _run(connection: Connection, **how: Any) -> None:
     run_state_machine_as_test(
         cast("type[LateWriters]", lambda: LateWriters(connection)),
         settings=settings(
-            deadline=None, suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink], **how,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate, Phase.shrink],
+            **how,
         ),
-    )  # fmt: skip
+    )
 
 
 def test_late_writer_never_overwrites_a_newer_token(connection: Connection) -> None:

@@ -17,15 +17,30 @@ from tests.integration.wechat.servers import TOKEN, RawServer, says
 
 #: As WeChat's page "draft/get" shows it.
 STORED = {
-    "article_type": "news", "title": "周报", "author": "运营", "digest": "本周", "url": "http://t/1",
-    "content": "<p>正文</p>", "content_source_url": "https://example.com/1", "thumb_media_id": "T",
-    "show_cover_pic": 0, "need_open_comment": 1, "only_fans_can_comment": 0, "thumb_url": "http://c",
-}  # fmt: skip
+    "article_type": "news",
+    "title": "周报",
+    "author": "运营",
+    "digest": "本周",
+    "url": "http://t/1",
+    "content": "<p>正文</p>",
+    "content_source_url": "https://example.com/1",
+    "thumb_media_id": "T",
+    "show_cover_pic": 0,
+    "need_open_comment": 1,
+    "only_fans_can_comment": 0,
+    "thumb_url": "http://c",
+}
 ARTICLE = Article(
-    title="周报", author="运营", digest="本周", content="<p>正文</p>", thumb_media_id="T",
-    content_source_url="https://example.com/1", need_open_comment=1, url="http://t/1",
+    title="周报",
+    author="运营",
+    digest="本周",
+    content="<p>正文</p>",
+    thumb_media_id="T",
+    content_source_url="https://example.com/1",
+    need_open_comment=1,
+    url="http://t/1",
     thumb_url="http://c",
-)  # fmt: skip
+)
 
 
 def call(connect: Connect, server: RawServer, request: Request[Any]) -> Any:

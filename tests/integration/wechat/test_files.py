@@ -70,10 +70,12 @@ def parts(seen: Request) -> dict[str, tuple[str | None, str, bytes]]:
     form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + seen.body)
     return {
         str(part.get_param("name", header="content-disposition")): (
-            part.get_filename(), part.get_content_type(), _bytes(part.get_payload(decode=True)),
+            part.get_filename(),
+            part.get_content_type(),
+            _bytes(part.get_payload(decode=True)),
         )
         for part in form.iter_parts()
-    }  # fmt: skip
+    }
 
 
 def test_an_upload_arrives_byte_by_byte_with_its_name_and_fields(

@@ -41,14 +41,21 @@ def test_the_code_of_the_page_runs_and_needs_no_other_package_of_ours(
 ) -> None:
     blocks = BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
     environment = {
-        "WECHAT_API_BASE": server.url, "WECHAT_APPID": ACCOUNT.appid,
-        "WECHAT_APPSECRET": ACCOUNT.secret, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1",
-    }  # fmt: skip
+        "WECHAT_API_BASE": server.url,
+        "WECHAT_APPID": ACCOUNT.appid,
+        "WECHAT_APPSECRET": ACCOUNT.secret,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUTF8": "1",
+    }
 
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join([*blocks, ALONE])],
-        env=environment, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
     assert len(blocks) == 4
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,10 +70,14 @@ def requests() -> set[str]:
         for one in pkgutil.iter_modules(api.__path__)
     ]
     return {
-        name for module in modules for name, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Request) and not inspect.isabstract(kind)
-        and kind.__module__ == module.__name__ and hasattr(kind, "path")
-    }  # fmt: skip
+        name
+        for module in modules
+        for name, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Request)
+        and not inspect.isabstract(kind)
+        and kind.__module__ == module.__name__
+        and hasattr(kind, "path")
+    }
 
 
 @pytest.mark.parametrize("page", ["library.md", "library.zh.md"])

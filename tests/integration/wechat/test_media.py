@@ -130,17 +130,25 @@ TOO_LARGE = b"x" * (LARGEST[MediaKind.THUMB] + 1)
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (MediaUpload(kind=MediaKind.IMAGE, file=File(name="a.png", data=b"", content_type="i")),
-         "is empty"),
-        (MediaUpload(kind=MediaKind.THUMB, file=File(name="a.jpg", data=TOO_LARGE,
-                                                     content_type="i")), "65536"),
-        (MediaUpload(kind=MediaKind.IMAGE, file=File(name="photo", data=b"x", content_type="i")),
-         "extension"),
+        (
+            MediaUpload(kind=MediaKind.IMAGE, file=File(name="a.png", data=b"", content_type="i")),
+            "is empty",
+        ),
+        (
+            MediaUpload(
+                kind=MediaKind.THUMB, file=File(name="a.jpg", data=TOO_LARGE, content_type="i")
+            ),
+            "65536",
+        ),
+        (
+            MediaUpload(kind=MediaKind.IMAGE, file=File(name="photo", data=b"x", content_type="i")),
+            "extension",
+        ),
         (AddMaterial(kind=MediaKind.VIDEO, file=FILM), "title"),
         (UploadVideo(media_id="V1", title="\ud800"), "mpvideo"),
     ],
     ids=["empty", "large", "nameless", "untitled", "surrogate"],
-)  # fmt: skip
+)
 def test_what_wechat_would_refuse_does_not_leave(
     serve: Serve, connect: Connect, request_: Request[Any], field: str
 ) -> None:

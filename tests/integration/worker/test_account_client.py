@@ -72,9 +72,11 @@ def wechat() -> WeChat:
 @pytest.fixture
 def client(wechat: WeChat, valkey: Valkey) -> Iterator[AccountClient]:
     account = accounts.make(
-        "default", appid="wx0123456789abcdef", appsecret="0123456789abcdef0123456789abcdef",
+        "default",
+        appid="wx0123456789abcdef",
+        appsecret="0123456789abcdef0123456789abcdef",
         token_mode="classic",
-    )  # fmt: skip
+    )
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(RawServer(wechat).running())
         redis = stack.enter_context(connect(valkey.url))
@@ -104,8 +106,11 @@ def test_a_refused_token_is_replaced_and_the_question_repeated(
 
     assert quota.remain == 93
     assert wechat.asked == [
-        ("token", ""), ("get", "the-token-number-1"), ("token", ""), ("get", "the-token-number-2"),
-    ]  # fmt: skip
+        ("token", ""),
+        ("get", "the-token-number-1"),
+        ("token", ""),
+        ("get", "the-token-number-2"),
+    ]
 
 
 def test_a_question_is_repeated_once_whatever_becomes_of_it(

@@ -20,10 +20,16 @@ from worker import enqueue, planner
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 #: Minutes ago that the queue was found empty; `late_by`; whether it was passed on, and is late.
 AGES = [
-    (5, "2m", False, True), (5, "10m", False, False), (5, None, False, False),
-    (16, None, False, True), (None, "10m", False, True), (None, None, False, False),
-    (0, "10m", True, True), (0, None, True, False), (0, "1m", False, False),
-]  # fmt: skip
+    (5, "2m", False, True),
+    (5, "10m", False, False),
+    (5, None, False, False),
+    (16, None, False, True),
+    (None, "10m", False, True),
+    (None, None, False, False),
+    (0, "10m", True, True),
+    (0, None, True, False),
+    (0, "1m", False, False),
+]
 
 
 @pytest.mark.parametrize(("minutes", "late_by", "passed_on", "is_late"), AGES)
@@ -38,15 +44,19 @@ def test_a_message_is_late_by_the_longest_time_that_it_may_have_waited(
 ) -> None:
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     parts = SimpleNamespace(
-        settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: None), wechat=None,
-    )  # fmt: skip
+        settings=settings,
+        engine=engine,
+        accounts=settings.accounts(),
+        quotas=RecentQuotas(lambda *_: None),
+        wechat=None,
+    )
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
     asked: dict[str, Any] = {
-        "key": "k", "content": {"msgtype": "text", "text": {"content": "您好"}},
+        "key": "k",
+        "content": {"msgtype": "text", "text": {"content": "您好"}},
         "audience": {"openids": ledger.openids(3)},
-    }  # fmt: skip
+    }
     asked |= {} if late_by is None else {"late_by": late_by}
     asked |= {enqueue.FORWARDED: [1, "gen1@shop"]} if passed_on else {}
     since = None if minutes is None else present(engine) - timedelta(minutes=minutes)

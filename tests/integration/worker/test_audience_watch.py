@@ -152,9 +152,14 @@ def test_who_is_suppressed_before_any_call_left_gets_nothing_whatever_was_claime
 def asks_out(engine: Engine, one: str) -> None:
     """Write the keyword, which no worker handles yet."""
     wrote = Push(
-        account="default", kind="message.text", dedup=one, openid=one, msg_id=None,
-        happened_at=None, action=Action.UNSUBSCRIBE,
-    )  # fmt: skip
+        account="default",
+        kind="message.text",
+        dedup=one,
+        openid=one,
+        msg_id=None,
+        happened_at=None,
+        action=Action.UNSUBSCRIBE,
+    )
     assert pushes.store(engine, wrote)
 
 
@@ -240,9 +245,13 @@ def test_who_left_while_no_worker_handled_pushes_gets_nothing_that_was_not_calle
 
     def push(kind: str, one: str, seconds: int) -> None:
         said = Push(
-            account="default", kind=kind, dedup=f"{kind}{one}", openid=one, msg_id=None,
+            account="default",
+            kind=kind,
+            dedup=f"{kind}{one}",
+            openid=one,
+            msg_id=None,
             happened_at=moment + timedelta(seconds=seconds),
-        )  # fmt: skip
+        )
         assert pushes.store(engine, said)
 
     def leaves() -> None:

@@ -34,9 +34,12 @@ class Shifted(datetime):
     ],
 )
 def test_clock_that_is_off_by_more_than_a_minute_is_told_in_one_line(
-    postgresql_url: str, by: timedelta, facts: dict[str, object] | None,
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    postgresql_url: str,
+    by: timedelta,
+    facts: dict[str, object] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(Shifted, "by", by)
     monkeypatch.setattr("models.engine.datetime", Shifted)
     engine = open_engine(postgresql_url)

@@ -69,9 +69,11 @@ def checked(engine: Engine, counter: ClaimCounter, answer: object = None) -> Dat
     """Return the check of a worker whose WeChat says *answer* of its quotas."""
     gateway = SimpleNamespace(quota=lambda _path: answer)
     return DatabaseCheck(
-        engine, counter=counter, gateway=lambda _: cast("Gateway", gateway),
+        engine,
+        counter=counter,
+        gateway=lambda _: cast("Gateway", gateway),
         waits=DEFAULT_TUNING.waits,
-    )  # fmt: skip
+    )
 
 
 def quota(used: int) -> Quota:
@@ -111,9 +113,12 @@ def test_an_upgrade_that_leaves_this_release_behind_ends_its_worker_before_a_cal
     ledger.broadcast(engine)
     ended = list[SchemaError]()
     check = DatabaseCheck(
-        engine, counter=counter, gateway=lambda _: cast("Gateway", None),
-        waits=DEFAULT_TUNING.waits, end=ended.append,
-    )  # fmt: skip
+        engine,
+        counter=counter,
+        gateway=lambda _: cast("Gateway", None),
+        waits=DEFAULT_TUNING.waits,
+        end=ended.append,
+    )
     for number in (1, schema.NUMBER):
         with engine.begin() as connection:
             connection.execute(update(Installation).values(oldest_compatible=number))
@@ -368,9 +373,7 @@ def test_an_empty_redis_closes_the_lanes_where_wechat_counts_more(
     assert is_closed(engine)
 
 
-REFUSED = {
-    76021: Outcome.STOP_BROADCAST, 48001: Outcome.STOP_ACCOUNT, 45009: Outcome.QUOTA_TODAY
-}  # fmt: skip
+REFUSED = {76021: Outcome.STOP_BROADCAST, 48001: Outcome.STOP_ACCOUNT, 45009: Outcome.QUOTA_TODAY}
 
 
 @pytest.mark.parametrize("errcode", REFUSED)
@@ -520,9 +523,12 @@ def test_a_day_that_ends_while_wechat_is_asked_makes_nobody_suspicious(
 
 @pytest.mark.parametrize(("seconds", "closes"), [(11, False), (110, False), (611, True)])
 def test_a_day_that_turns_later_at_wechat_makes_nobody_suspicious(
-    still: tuple[Engine, StillClock], counter: ClaimCounter, valkey: Valkey, seconds: int,
+    still: tuple[Engine, StillClock],
+    counter: ClaimCounter,
+    valkey: Valkey,
+    seconds: int,
     closes: bool,
-) -> None:  # fmt: skip
+) -> None:
     """WeChat's count is of the new day at the latest ten minutes later."""
     engine, clock = still
     clock.pass_(day.turn(clock.now) - clock.now - timedelta(seconds=10))
@@ -608,9 +614,10 @@ def test_the_calls_of_one_account_explain_none_of_anothers_of_days_ago(
 
 def request_of_the_outbox(engine: Engine) -> None:
     body = {
-        "key": "k", "content": {"msgtype": "text", "text": {"content": "x"}},
+        "key": "k",
+        "content": {"msgtype": "text", "text": {"content": "x"}},
         "audience": {"openids": ledger.openids(20)},
-    }  # fmt: skip
+    }
     with engine.begin() as connection:
         outbox.post(connection, body, who="app")
         connection.execute(update(OutboxRow).values(created_at=now(connection) - DAY))

@@ -50,7 +50,7 @@ def message(
     asked = {"key": "k", "content": TEXT, "audience": {"openids": ledger.openids(3)}, **kwargs}
     return enqueue.TaskMessage.from_arguments(
         args, asked, task_id="task-1", origin=origin, unanswered=unanswered
-    )  # fmt: skip
+    )
 
 
 class Stopping:
@@ -89,9 +89,12 @@ def here(
     del stopping, left
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     parts = SimpleNamespace(
-        settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: None), wechat=None,
-    )  # fmt: skip
+        settings=settings,
+        engine=engine,
+        accounts=settings.accounts(),
+        quotas=RecentQuotas(lambda *_: None),
+        wechat=None,
+    )
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(worker_dead_letters, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
@@ -116,9 +119,13 @@ def come(expires: datetime, /, **headers: object) -> Any:
     ours.loader.import_default_modules()
     said: dict[str, Any] = {**sent.headers, **headers}
     taken = BrokerMessage(
-        body=json.dumps(sent.body), headers=said, properties={},
-        content_type="application/json", content_encoding="utf-8", delivery_info={},
-    )  # fmt: skip
+        body=json.dumps(sent.body),
+        headers=said,
+        properties={},
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_info={},
+    )
     request = celery_parts.Request(taken, app=ours, task=ours.tasks[names.ENQUEUE])
     assert not request.revoked()
     return request.execute()
@@ -254,11 +261,14 @@ def test_a_message_that_asks_for_another_task_is_kept_so_that_it_can_be_sent_wit
 ) -> None:
     channel = SimpleNamespace(basic_reject=lambda *_, **__: None)
     came = BrokerMessage(
-        body=json.dumps([[], dict(message(account="club").kwargs), embed]), channel=channel,
-        headers={"task": names.ENQUEUE, "id": "task-1"}, content_type="application/json",
-        content_encoding="utf-8", delivery_info={"exchange": "", "routing_key": names.ENQUEUE},
+        body=json.dumps([[], dict(message(account="club").kwargs), embed]),
+        channel=channel,
+        headers={"task": names.ENQUEUE, "id": "task-1"},
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_info={"exchange": "", "routing_key": names.ENQUEUE},
         delivery_tag="1",
-    )  # fmt: skip
+    )
     consumer = messages.Consumer.__new__(messages.Consumer)
     facts = {"task_consumer": SimpleNamespace(_active_tags={}), "call_soon_ack": None}
     unused: dict[str, Any] = {"connection_errors": (), "strategies": {}, "on_task_message": ()}

@@ -60,9 +60,11 @@ def test_an_event_of_a_worker_waits_for_no_answer_and_a_wake_does(
     app = application.make()
     with app.connection_for_write(url) as broker, app.connection_for_write(url) as other:
         events = app.events.Dispatcher(
-            broker.ensure_connection(), hostname="here", buffer_group=["task"],
+            broker.ensure_connection(),
+            hostname="here",
+            buffer_group=["task"],
             buffer_while_offline=False,
-        )  # fmt: skip
+        )
         events.send("worker-online")
         pooled = app.events.Dispatcher(
             other.ensure_connection(), hostname="here", buffer_while_offline=False
@@ -83,12 +85,19 @@ def test_an_errcode_that_is_still_to_be_verified_does_not_stand_before_the_reaso
     broadcast_id = doubtful(engine)
     here: Any = SimpleNamespace(engine=engine, tuning=DEFAULT_TUNING)
     calls = [
-        {"broadcast": broadcast_id, "batch": 1, "of": 1, "errcode": code, "outcome": word,
-         "then": then.value}
+        {
+            "broadcast": broadcast_id,
+            "batch": 1,
+            "of": 1,
+            "errcode": code,
+            "outcome": word,
+            "then": then.value,
+        }
         for code, word, then in (
-            (45065, "already_accepted", Verdict.VERIFY), (40130, "bad_recipients", Verdict.REFUSE),
+            (45065, "already_accepted", Verdict.VERIFY),
+            (40130, "bad_recipients", Verdict.REFUSE),
         )
-    ]  # fmt: skip
+    ]
 
     with pytest.raises(PersonNeeded) as met:
         person_needed.raise_of_broadcasts(here, [broadcast_id], calls)

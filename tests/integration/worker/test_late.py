@@ -27,9 +27,13 @@ def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> celery_p
         str(uuid.uuid4()), task, args=args, kwargs=kwargs, expires=datetime.now(UTC) - age
     )
     message = Message(
-        body=json.dumps(sent.body), headers=sent.headers, properties=sent.properties,
-        content_type="application/json", content_encoding="utf-8", delivery_info={},
-    )  # fmt: skip
+        body=json.dumps(sent.body),
+        headers=sent.headers,
+        properties=sent.properties,
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_info={},
+    )
     return celery_parts.Request(message, app=app, task=app.tasks[task])
 
 

@@ -52,9 +52,12 @@ class Worker:
         #: Accounts for which WeChat does not answer.
         self.unproved: set[str] = set()
         here = SimpleNamespace(
-            engine=world.engine, accounts={"default": None}, wechat=None, settings=None,
+            engine=world.engine,
+            accounts={"default": None},
+            wechat=None,
+            settings=None,
             database_check=SimpleNamespace(watch=lambda _: self.unproved),
-        )  # fmt: skip
+        )
         self.here = cast("WorkerParts", here)
         self.launches, self.rehearsals = campaigns.Launches(self.here), Rehearsals(self.here)
         here.launches, here.rehearsals = self.launches, self.rehearsals

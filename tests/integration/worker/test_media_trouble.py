@@ -125,9 +125,15 @@ def test_a_claim_that_was_made_ready_before_an_upload_is_not_carried_out(engine:
     driver = ledger.Driver(engine)
     seen = driver.next()
     ledger_media.remember(
-        engine, ledger.account(), kind=MediaKind.IMAGE, permanent=False, fingerprint="f",
-        name="photo.jpg", size=1, media_id="P-new",
-    )  # fmt: skip
+        engine,
+        ledger.account(),
+        kind=MediaKind.IMAGE,
+        permanent=False,
+        fingerprint="f",
+        name="photo.jpg",
+        size=1,
+        media_id="P-new",
+    )
 
     renewals.renew(engine, which, {"P-old": "P-new"}, appid=ledger.account().appid)
 

@@ -89,10 +89,13 @@ class Uploaded:
 def kept(media_id: str, kind: MediaKind = MediaKind.IMAGE, *, seed: int = 0) -> KeptFile:
     video = kind is MediaKind.MPVIDEO
     return KeptFile(
-        media_id=media_id, kind=kind, permanent=False, name="film.mp4" if video else "photo.jpg",
+        media_id=media_id,
+        kind=kind,
+        permanent=False,
+        name="film.mp4" if video else "photo.jpg",
         format=MediaFormat.MP4 if video else MediaFormat.JPEG,
         data=kit.mp4(seed=seed) if video else kit.picture(seed=seed),
-    )  # fmt: skip
+    )
 
 
 def pictures(*media_ids: str) -> dict[str, Any]:
@@ -111,15 +114,25 @@ def broadcast(
     which = ledger.upload(engine, said)
     for one in some:
         ledger_media.remember(
-            engine, account, kind=one.kind, permanent=False, fingerprint=one.media_id,
-            name=one.name, size=1, media_id=one.media_id,
-        )  # fmt: skip
+            engine,
+            account,
+            kind=one.kind,
+            permanent=False,
+            fingerprint=one.media_id,
+            name=one.name,
+            size=1,
+            media_id=one.media_id,
+        )
     if some:
         uploads.keep_file(engine, which, some)
     submits.publish(
-        engine, which, said, figures=ledger.figures(size=20, batches=batches),
-        terms=ledger.terms(batches=batches), quota=ledger.PLENTY,
-    )  # fmt: skip
+        engine,
+        which,
+        said,
+        figures=ledger.figures(size=20, batches=batches),
+        terms=ledger.terms(batches=batches),
+        quota=ledger.PLENTY,
+    )
     ledger.planned(engine, which)
     return which
 
@@ -303,9 +316,15 @@ def test_a_media_id_of_the_same_name_at_another_account_says_nothing(engine: Eng
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     ledger.pass_time(engine, LATE)
     ledger_media.remember(
-        engine, ledger.account("other"), kind=MediaKind.IMAGE, permanent=False, fingerprint="f",
-        name="photo.jpg", size=1, media_id="P-old",
-    )  # fmt: skip
+        engine,
+        ledger.account("other"),
+        kind=MediaKind.IMAGE,
+        permanent=False,
+        fingerprint="f",
+        name="photo.jpg",
+        size=1,
+        media_id="P-old",
+    )
 
     assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
     assert len(wechat.got_files) == 1
@@ -324,15 +343,24 @@ def test_what_has_ended_says_what_it_said(engine: Engine) -> None:
 def test_an_upload_is_used_again_unless_a_call_after_it_was_denied_it(engine: Engine) -> None:
     account, photo = ledger.account(), kept("P")
     local = LocalFile(
-        path=Path(photo.name), kind=photo.kind, permanent=True, format=photo.format,
+        path=Path(photo.name),
+        kind=photo.kind,
+        permanent=True,
+        format=photo.format,
         data=photo.data,
-    )  # fmt: skip
+    )
 
     def uploaded_as(media_id: str) -> None:
         ledger_media.remember(
-            engine, account, kind=local.kind, permanent=True, fingerprint=local.fingerprint,
-            name="photo.jpg", size=1, media_id=media_id,
-        )  # fmt: skip
+            engine,
+            account,
+            kind=local.kind,
+            permanent=True,
+            fingerprint=local.fingerprint,
+            name="photo.jpg",
+            size=1,
+            media_id=media_id,
+        )
 
     def found() -> str | None:
         there = UploadCache(engine, account).find(local)

@@ -70,10 +70,13 @@ class _Bomb:
 def test_a_pickled_message_is_never_unpickled(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "touched"
     message = Message(
-        base64.b64encode(pickle.dumps([[_Bomb(file)], {}, {}])).decode(), content_type=kind,
-        content_encoding="binary", headers={"task": names.PLAN, "id": "1"},
-        properties={"body_encoding": "base64"}, accept=application.make().conf.accept_content,
-    )  # fmt: skip
+        base64.b64encode(pickle.dumps([[_Bomb(file)], {}, {}])).decode(),
+        content_type=kind,
+        content_encoding="binary",
+        headers={"task": names.PLAN, "id": "1"},
+        properties={"body_encoding": "base64"},
+        accept=application.make().conf.accept_content,
+    )
 
     with pytest.raises(ContentDisallowed):
         messages.check(message)

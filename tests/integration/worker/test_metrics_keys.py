@@ -27,9 +27,12 @@ KEY = "key-of-the-file-0123"
 def server(engine: Engine, keys: Path) -> Iterator[str]:
     """A server of metrics; its address."""
     port = free_port()
-    settings = Settings.model_validate({
-        "BROADCAST_METRICS_PORT": port, "BROADCAST_API_KEYS_FILE": str(keys),
-    })  # fmt: skip
+    settings = Settings.model_validate(
+        {
+            "BROADCAST_METRICS_PORT": port,
+            "BROADCAST_API_KEYS_FILE": str(keys),
+        }
+    )
     made = MetricsServer(settings, engine)
     made.start()
     yield f"http://{LOOPBACK}:{port}/metrics"

@@ -54,9 +54,14 @@ def deliverer(
     """Return what a worker with these bots in its settings has, registered."""
     receivers = [rules_notices.receiver_of(bot.url) for bot in some]
     made = NoticeDeliverer(
-        engine, Poster(timeout_s=2, allowed=LOOPBACK), {one.name: one for one in receivers},
-        waits=Waits(scale), longest_s=2, again=again, stopping=threading.Event(),
-    )  # fmt: skip
+        engine,
+        Poster(timeout_s=2, allowed=LOOPBACK),
+        {one.name: one for one in receivers},
+        waits=Waits(scale),
+        longest_s=2,
+        again=again,
+        stopping=threading.Event(),
+    )
     made.register()
     return made
 

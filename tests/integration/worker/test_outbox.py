@@ -62,12 +62,17 @@ def worker(engine: Engine, *names: str) -> WorkerParts:
     mine = {name: ledger.account(name) for name in names} or {here.name: here}
     fake = SimpleNamespace(
         account=lambda name: accounts.choose(mine, name),
-        batch_size=settings.batch_size, late_by=settings.late_by, text_limit=settings.text_limit,
-    )  # fmt: skip
+        batch_size=settings.batch_size,
+        late_by=settings.late_by,
+        text_limit=settings.text_limit,
+    )
     parts = SimpleNamespace(
-        settings=fake, engine=engine, accounts=mine,
-        quotas=RecentQuotas(lambda *_: None), wechat=None,
-    )  # fmt: skip
+        settings=fake,
+        engine=engine,
+        accounts=mine,
+        quotas=RecentQuotas(lambda *_: None),
+        wechat=None,
+    )
     return cast("WorkerParts", parts)
 
 
@@ -176,9 +181,7 @@ def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app
     taken = waiting.reserve_request(engine, row_id)
     assert taken is not None
     # The other worker dies after the broadcast is stored, before the row is gone.
-    program_door.submit(
-        here, incoming.parse_text(taken.body).request, key="k", who=taken.who
-    )  # fmt: skip
+    program_door.submit(here, incoming.parse_text(taken.body).request, key="k", who=taken.who)
 
     assert (sweep(here), waiting.reserve_request(engine, row_id)) == (0, None)
     ledger.pass_time(engine, waiting.TAKEN_FOR + timedelta(seconds=1))

@@ -93,10 +93,16 @@ class PaceStub:
 
 def context(engine: Engine, gateway: WeChatStub) -> LaneContext:
     return LaneContext(
-        engine=engine, account=ledger.account(), gateway=gateway,
-        pace=PaceStub(), counter=ledger.EveryClaimCounts(), heartbeat=Heartbeat(engine),
-        tuning=DEFAULT_TUNING, owner="tests", stopping=threading.Event(),
-    )  # fmt: skip
+        engine=engine,
+        account=ledger.account(),
+        gateway=gateway,
+        pace=PaceStub(),
+        counter=ledger.EveryClaimCounts(),
+        heartbeat=Heartbeat(engine),
+        tuning=DEFAULT_TUNING,
+        owner="tests",
+        stopping=threading.Event(),
+    )
 
 
 def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engine) -> None:

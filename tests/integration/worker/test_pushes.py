@@ -75,9 +75,11 @@ def test_a_push_that_was_handled_by_a_worker_that_died_changes_nothing(engine: E
     ],
 )
 def test_what_cannot_be_read_is_kept_and_keeps_nobody_else_from_their_turn(
-    engine: Engine, fields: dict[str, str | int], body: str | None,
+    engine: Engine,
+    fields: dict[str, str | int],
+    body: str | None,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     store(engine, fields, body)
     store(engine, event("subscribe"))
 

@@ -93,9 +93,14 @@ def test_what_was_pushed_while_no_worker_ran_is_heeded_by_the_plan(engine: Engin
     change(engine, broadcast_id, selection=Selection(only_current=True).stored)
     for n, action in enumerate([None, Action.UNSUBSCRIBE]):
         said = Push(
-            account="default", kind="message.text" if action else UNSUBSCRIBE, dedup=str(n),
-            openid=PEOPLE[n], msg_id=None, happened_at=None, action=action,
-        )  # fmt: skip
+            account="default",
+            kind="message.text" if action else UNSUBSCRIBE,
+            dedup=str(n),
+            openid=PEOPLE[n],
+            msg_id=None,
+            happened_at=None,
+            action=action,
+        )
         assert pushes.store(engine, said)
 
     assert planning.plan(context(engine, Tagging()), broadcast_id) is not None
@@ -150,9 +155,12 @@ def test_a_broadcast_whose_tag_may_be_asked_about_again_goes_on_by_a_resume(engi
 def test_followers_that_nobody_ever_listed_are_not_taken_for_nobody(engine: Engine) -> None:
     broadcast_id = published(engine, body())
     change(
-        engine, broadcast_id, audience_kind=Followers.kind, audience_spec='{"tag_id":null}',
+        engine,
+        broadcast_id,
+        audience_kind=Followers.kind,
+        audience_spec='{"tag_id":null}',
         planned=None,
-    )  # fmt: skip
+    )
 
     assert planning.plan(context(engine, Tagging()), broadcast_id) is None
 

@@ -105,10 +105,16 @@ class Ready:
 
 def context(engine: Engine, wechat: WeChat) -> LaneContext:
     return LaneContext(
-        engine=engine, account=ledger.account(), gateway=wechat, pace=Ready(),
+        engine=engine,
+        account=ledger.account(),
+        gateway=wechat,
+        pace=Ready(),
         counter=ledger.EveryClaimCounts(),
-        heartbeat=Heartbeat(engine), tuning=Tuning(), owner="tests", stopping=Flag(),
-    )  # fmt: skip
+        heartbeat=Heartbeat(engine),
+        tuning=Tuning(),
+        owner="tests",
+        stopping=Flag(),
+    )
 
 
 def test_work_that_comes_while_an_idle_slice_gives_the_lane_back_is_woken_for(

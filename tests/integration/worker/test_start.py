@@ -16,9 +16,13 @@ from tests.kit.receiver import SECRET
 def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "flower", "--port=0"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("Without a login, Flower shows every task")
@@ -29,9 +33,13 @@ def test_a_worker_in_another_pool_does_not_start(tmp_path: Path, pool: str, name
     """Its lanes would not hear of a stop."""
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker", "-P", pool],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"The worker runs in threads, not in {named}")
@@ -41,9 +49,13 @@ def with_files(limit: str, *command: str, cwd: Path) -> subprocess.CompletedProc
     """Run a command that may open so many files, as the options of `ulimit` say."""
     return subprocess.run(
         ["sh", "-c", f'ulimit {limit} && exec "$@"', "sh", sys.executable, *command],
-        cwd=cwd, capture_output=True, text=True, timeout=240, check=False,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={"PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
 
 def test_a_worker_that_may_open_too_few_files_does_not_start(tmp_path: Path) -> None:
@@ -69,12 +81,18 @@ def test_a_worker_shows_no_part_of_a_password_that_ends_at_another_at_sign(
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={
-            "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
+            "PATH": "/usr/bin:/bin",
+            "BROADCAST_LANG": "en",
+            "PYTHONPATH": str(ROOT),
             "REDIS_URL": "redis://:Top@y/SecretHalf@127.0.0.1:6/0",
         },
-    )  # fmt: skip
+    )
 
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
@@ -101,14 +119,22 @@ def test_a_worker_does_not_start_with_an_empty_file_of_secrets_or_with_two_place
     (tmp_path / "addresses").write_text("# None so far.\n", "ascii")
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
         env={
-            "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
-            "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0",
+            "PATH": "/usr/bin:/bin",
+            "BROADCAST_LANG": "en",
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": url,
+            "REDIS_URL": "redis://127.0.0.1:1/0",
             "BROADCAST_WEBHOOK_SECRETS_FILE": str(tmp_path / "secrets"),
-            "BROADCAST_NOTIFY_FILE": str(tmp_path / "addresses"), **settings,
+            "BROADCAST_NOTIFY_FILE": str(tmp_path / "addresses"),
+            **settings,
         },
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     [*_, line] = done.stderr.splitlines()

@@ -55,9 +55,13 @@ def of_draft(engine: Engine, audience: Audience | None = None) -> str:
         said = replace(said, audience=audience)
         broadcast_id = submits.begin(engine, said, who="tests")
         submits.publish(
-            engine, broadcast_id, said, figures=test_sendall.NO_LIST, terms=ledger.terms(),
+            engine,
+            broadcast_id,
+            said,
+            figures=test_sendall.NO_LIST,
+            terms=ledger.terms(),
             quota=ledger.PLENTY,
-        )  # fmt: skip
+        )
     late_opt_outs.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     return broadcast_id

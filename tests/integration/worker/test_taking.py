@@ -88,9 +88,10 @@ def start(
 
         def started() -> Worker:
             options = {
-                **celeryconfig.broker_transport_options, "global_keyprefix": request.param,
+                **celeryconfig.broker_transport_options,
+                "global_keyprefix": request.param,
                 "unacked_restore_interval": 1,
-            }  # fmt: skip
+            }
             connection = Connection(valkey.url, transport_options=options)
             monkeypatch.setattr(connection, "transport_cls", Transport)
             return Worker(stack.enter_context(connection))
@@ -220,10 +221,16 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 #: What no script can note, an envelope whose tag nobody can print, and numbers of no JSON.
 JUNK = [
-    b"\xff", b"[]", b"{}", b'{"properties": 1}', b"[" * 3000, envelope("x", tag=1),
-    envelope("x", tag="t", exchange=None), envelope("x", tag="a\n"),
+    b"\xff",
+    b"[]",
+    b"{}",
+    b'{"properties": 1}',
+    b"[" * 3000,
+    envelope("x", tag=1),
+    envelope("x", tag="t", exchange=None),
+    envelope("x", tag="a\n"),
     envelope("x", tag="n").replace(b"null", b"0x1f"),
-]  # fmt: skip
+]
 
 
 def test_junk_is_put_aside_and_what_is_behind_it_is_taken(

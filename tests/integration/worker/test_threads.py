@@ -101,8 +101,13 @@ def test_numpy_starts_no_thread_of_its_own(begin: str, tmp_path: Path) -> None:
     """Where it could not, it would interrupt the process: the only worker would end."""
     count = "import os, numpy; print(len(os.listdir('/proc/self/task')))"
     done = subprocess.run(
-        [sys.executable, "-c", f"{begin}; {count}"], cwd=tmp_path, capture_output=True, text=True,
-        timeout=240, check=False, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        [sys.executable, "-c", f"{begin}; {count}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )
 
     assert (done.stdout, done.returncode) == ("1\n", 0)

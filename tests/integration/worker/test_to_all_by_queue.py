@@ -16,9 +16,10 @@ from worker import enqueue, planner
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ASKED = {
-    "key": "k", "content": {"msgtype": "text", "text": {"content": "您好"}},
+    "key": "k",
+    "content": {"msgtype": "text", "text": {"content": "您好"}},
     "audience": {"to_all": True, "confirm_to_all": "default"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -26,9 +27,12 @@ def allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A worker; its operator may change whether it is allowed."""
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     parts = SimpleNamespace(
-        settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: None), wechat=None,
-    )  # fmt: skip
+        settings=settings,
+        engine=engine,
+        accounts=settings.accounts(),
+        quotas=RecentQuotas(lambda *_: None),
+        wechat=None,
+    )
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(worker_dead_letters, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
@@ -53,8 +57,9 @@ def test_a_message_to_everybody_is_a_dead_letter_that_names_the_setting(
 
     assert answer["id"] is None
     assert (answer["error"]["code"], answer["error"]["field"]) == (
-        "error.dead.to_all", "audience.to_all",
-    )  # fmt: skip
+        "error.dead.to_all",
+        "audience.to_all",
+    )
     assert "BROADCAST_ENQUEUE_TO_ALL" in answer["error"]["text"]
     (letter,) = boxes_dead_letters.newest(engine, state=None, most=5)
     assert (letter.id, letter.key) == (answer["dead_letter"], "k")

@@ -22,10 +22,14 @@ BODY = json.dumps([["b"], {}, {}]).encode()
 MEGABYTE = 1_000_000
 BOMB = 100 * MEGABYTE
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "application/x-gzip": zlib.compress, "zlib": zlib.compress, "gzip": zlib.compress,
-    "application/x-bz2": bz2.compress, "bzip2": bz2.compress,
-    "application/x-lzma": lzma.compress, "xz": lzma.compress,
-}  # fmt: skip
+    "application/x-gzip": zlib.compress,
+    "zlib": zlib.compress,
+    "gzip": zlib.compress,
+    "application/x-bz2": bz2.compress,
+    "bzip2": bz2.compress,
+    "application/x-lzma": lzma.compress,
+    "xz": lzma.compress,
+}
 
 
 def come(body: Any, packed_by: str | None, **more: Any) -> Any:

@@ -54,10 +54,14 @@ def test_an_answer_of_2xx_is_a_delivery(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("status", "name", "final"),
     [
-        (500, "status", False), (404, "status", False), (301, "redirect", False),
-        (302, "redirect", False), (308, "redirect", False), (410, "gone", True),
+        (500, "status", False),
+        (404, "status", False),
+        (301, "redirect", False),
+        (302, "redirect", False),
+        (308, "redirect", False),
+        (410, "gone", True),
     ],
-)  # fmt: skip
+)
 def test_another_answer_is_none_and_no_redirect_is_followed(
     receiver: Receiver, status: int, name: str, final: bool
 ) -> None:
@@ -109,7 +113,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 HOSTILE: dict[str, tuple[bytes, bytes, str | None]] = {
     "an answer without an end": (OK + b"\r\n", b"x" * 65_536, None),
     "an answer that unpacks to a thousand times as much": (
-        OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"0" * 1_000_000), None
+        OK + b"Content-Encoding: gzip\r\n\r\n",
+        gzip.compress(b"0" * 1_000_000),
+        None,
     ),
     "a terabyte that does not come": (OK + b"Content-Length: 1000000000000\r\n\r\n", b"", None),
     "heads without an end": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "unanswered"),
@@ -117,7 +123,7 @@ HOSTILE: dict[str, tuple[bytes, bytes, str | None]] = {
     "a line without an end": (OK + b"X: ", b"y" * 65_536, "unanswered"),
     "a first line without an end": (b"HTTP/1.1 200 ", b"y" * 65_536, "unanswered"),
     "another protocol": (b"220 mail.example.com ESMTP\r\n", b"", "unanswered"),
-}  # fmt: skip
+}
 
 
 @contextmanager
@@ -188,10 +194,17 @@ def test_no_log_shows_what_stands_behind_the_question_mark(
 @pytest.mark.parametrize(
     "host",
     [
-        "127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001",
-        "017700000001", "127.1", "0",
+        "127.0.0.1",
+        "localhost",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0",
     ],
-)  # fmt: skip
+)
 def test_no_form_of_a_private_address_is_reached(receiver: Receiver, host: str) -> None:
     """Whatever the check of the URL let through, the address itself is looked at."""
     url = f"http://{host}:{receiver.port}/hook"

@@ -45,9 +45,13 @@ def deliverer(
     engine: Engine, secrets: Any = None, *, scale: float = 1.0, timeout_s: float = 20
 ) -> WebhookDeliverer:
     return WebhookDeliverer(
-        engine, Poster(timeout_s=timeout_s, allowed=LOOPBACK), secrets or Secrets(SECRET),
-        waits=Waits(scale), longest_s=timeout_s, stopping=threading.Event(),
-    )  # fmt: skip
+        engine,
+        Poster(timeout_s=timeout_s, allowed=LOOPBACK),
+        secrets or Secrets(SECRET),
+        waits=Waits(scale),
+        longest_s=timeout_s,
+        stopping=threading.Event(),
+    )
 
 
 def told(engine: Engine, url: str) -> str:
@@ -55,9 +59,13 @@ def told(engine: Engine, url: str) -> str:
     body = ledger.body(size=20)
     broadcast_id = ledger.upload(engine, body)
     submits.publish(
-        engine, broadcast_id, body, figures=ledger.figures(size=20, batches=1),
-        terms=replace(ledger.terms(batches=1), notify_url=url), quota=ledger.PLENTY,
-    )  # fmt: skip
+        engine,
+        broadcast_id,
+        body,
+        figures=ledger.figures(size=20, batches=1),
+        terms=replace(ledger.terms(batches=1), notify_url=url),
+        quota=ledger.PLENTY,
+    )
     operator.cancel(engine, broadcast_id, who="tests")
     return broadcast_id
 

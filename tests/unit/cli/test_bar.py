@@ -25,9 +25,13 @@ def test_the_bar_fits_into_eighty_columns(
     bar = Bar(Terminal(Texts(lang)))
 
     bar.show(
-        report(state, recipients=figures, audience={"planned": 1_000_000},
-               batches={"total": 100, "waiting": 0})
-    )  # fmt: skip
+        report(
+            state,
+            recipients=figures,
+            audience={"planned": 1_000_000},
+            batches={"total": 100, "waiting": 0},
+        )
+    )
 
     drawn = io.StringIO()
     Console(file=drawn, width=80).print(bar.renderable)

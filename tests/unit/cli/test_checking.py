@@ -20,9 +20,12 @@ AT = datetime(2026, 3, 1, 4, 5, 6, 789_000, tzinfo=UTC)
 
 def finding(found: Found = Found.LAST, n: int | None = 4, **facts: Fact) -> Finding:
     return Finding(
-        found=found, account="default", broadcast_id="20260301-abc234", n=n,
+        found=found,
+        account="default",
+        broadcast_id="20260301-abc234",
+        n=n,
         facts=facts or {"old": "planned", "new": "accepted"},
-    )  # fmt: skip
+    )
 
 
 def an_audit(*findings: Finding) -> Audit:
@@ -72,9 +75,11 @@ def test_finding_names_check_broadcast_batch_and_what_it_means() -> None:
     at = next(place for place, line in enumerate(told) if line.id == "audit.bad")
     assert told[at].facts == {"check": Message("audit.check.moves"), "count": 1}
     assert told[at + 1].facts == {
-        "id": "20260301-abc234", "account": "default", "n": 4,
+        "id": "20260301-abc234",
+        "account": "default",
+        "n": 4,
         "found": Message("audit.found.moves.last", old=BatchState.PLANNED, new=BatchState.ACCEPTED),
-    }  # fmt: skip
+    }
     assert told[at + 2] == Message("audit.means", means=Message("audit.means.moves"))
 
 
@@ -88,9 +93,12 @@ def test_broadcast_s_own_row_names_no_batch() -> None:
 
 def test_moments_are_beijing_s_to_the_millisecond_and_utc_in_json() -> None:
     one = Finding(
-        found=Found.HALTED, account="default", broadcast_id="20260301-abc234", n=1,
+        found=Found.HALTED,
+        account="default",
+        broadcast_id="20260301-abc234",
+        n=1,
         facts={"number": 2, "at": AT},
-    )  # fmt: skip
+    )
     done = an_audit(one)
     assert any("2026-03-01 12:05:06.789" in EN(line) for line in lines(done))
     (row,) = as_object(done, None, EN)["findings"]

@@ -31,9 +31,10 @@ def recorded() -> list[tuple[set[int], str]]:
         cells = [cell.strip() for cell in row.split("|")[1:-1]]
         if len(cells) == 4 and RANGE.match(cells[0].strip("*")):
             codes = {
-                code for first, last in RANGE.findall(cells[0].replace("*", ""))
+                code
+                for first, last in RANGE.findall(cells[0].replace("*", ""))
                 for code in range(int(first), int(last or first) + 1)
-            }  # fmt: skip
+            }
             found += [(codes, text) for text in re.findall(r"`([^`]+)`", cells[1])]
     return [(codes, text) for codes, text in found if text not in NO_TEXTS]
 
@@ -71,8 +72,11 @@ def test_every_code_has_its_meaning_and_what_to_do(errcode: int, lang: Language)
 
 def test_a_code_that_no_mass_send_ends_with_says_where_it_comes_from() -> None:
     assert [line.id for line in explained(45057)] == [
-        "explain.code", "explain.meaning", "explain.call", "explain.fix",
-    ]  # fmt: skip
+        "explain.code",
+        "explain.meaning",
+        "explain.call",
+        "explain.fix",
+    ]
     assert "tags" in EN(list(explained(45057))[2])
     assert set(OF_OTHERS) <= set(errcodes())
     assert not set(OF_OTHERS) & ELSEWHERE
@@ -80,15 +84,21 @@ def test_a_code_that_no_mass_send_ends_with_says_where_it_comes_from() -> None:
 
 def test_a_code_of_a_mass_send_says_what_it_means_elsewhere() -> None:
     assert [line.id for line in explained(45009)] == [
-        "explain.code", "explain.meaning", "explain.outcome", "explain.fix", "explain.token",
+        "explain.code",
+        "explain.meaning",
+        "explain.outcome",
+        "explain.fix",
+        "explain.token",
         "explain.elsewhere",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_code_that_no_list_names_is_told_as_one() -> None:
     assert [line.id for line in explained(987654)] == [
-        "explain.unlisted", "explain.outcome", "fix.unlisted",
-    ]  # fmt: skip
+        "explain.unlisted",
+        "explain.outcome",
+        "fix.unlisted",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,13 +108,18 @@ def test_a_code_that_no_list_names_is_told_as_one() -> None:
         ("-1", [-1]),
         ("987654", [987654]),
         ('{"errcode":45065,"errmsg":"clientmsgid exist","msg_id":3147494552}', [45065]),
-        ("POST /cgi-bin/tags/delete: 45058 can't modify sys tag (rid 653bb509-24e6f87d-39040001)",
-         [45058]),
+        (
+            (
+                "POST /cgi-bin/tags/delete: 45058 can't modify sys tag"
+                " (rid 653bb509-24e6f87d-39040001)"
+            ),
+            [45058],
+        ),
         ("System Error", [-1, 61450]),
         ("api unauthorized, rid: 68f0517e-00000000-00012345", [48001]),
         ("user not agree mass-send protocol hint: [VeWTtb0059ge14]", [48003]),
     ],
-)  # fmt: skip
+)
 def test_codes_are_found_in_what_a_person_pastes(text: str, codes: list[int]) -> None:
     assert list(meant(text)) == codes
 

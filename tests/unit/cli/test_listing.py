@@ -26,9 +26,10 @@ def drawn(found: list[Report], *, columns: int, lang: Language = "en") -> list[s
 def large(state: BroadcastState, account: str) -> Report:
     one = report(state, account=account)
     return replace(
-        one, recipients=one.recipients | {"accepted": 990_000},
+        one,
+        recipients=one.recipients | {"accepted": 990_000},
         audience=one.audience | {"planned": 1_000_000},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -81,8 +82,10 @@ def test_what_waits_says_until_when_and_what_a_person_must_let_go_on_does_not() 
 
     assert LATER.not_before == soon
     assert [line.split("  ")[-1] for line in shown[1:]] == [
-        "waits until today 20:00", "scheduled, tomorrow 20:00", "paused",
-    ]  # fmt: skip
+        "waits until today 20:00",
+        "scheduled, tomorrow 20:00",
+        "paused",
+    ]
 
 
 def test_a_doubt_is_named_whatever_the_state() -> None:

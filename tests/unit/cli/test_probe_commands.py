@@ -122,8 +122,11 @@ def test_with_the_alias_of_the_page_a_command_goes_to_the_container_as_doctor_ty
 
     done = subprocess.run(
         ["bash", "-O", "expand_aliases", "-c", f"{alias}\n{command}\n{in_words(command)}\n"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     place = "<compose><exec><worker><broadcast>"
     assert done.stdout == f"{place}<unhalt>{place}<note><two words>" * 2
@@ -181,27 +184,39 @@ def test_a_misspelt_setting_is_renamed_unless_the_right_one_stands_there_too(
     ("fault", "error", "url", "service"),
     [
         (
-            Fault.DATABASE_AWAY, DatabaseAwayError("error.database.away", cause="x", where=""),
-            "postgresql+psycopg://app:p@postgres/broadcast", "postgres",
+            Fault.DATABASE_AWAY,
+            DatabaseAwayError("error.database.away", cause="x", where=""),
+            "postgresql+psycopg://app:p@postgres/broadcast",
+            "postgres",
         ),
         (
-            Fault.DATABASE_AWAY, DatabaseAwayError("error.database.away", cause="x", where=""),
-            "mysql+pymysql://app:p@mysql:3306/broadcast", "mysql",
+            Fault.DATABASE_AWAY,
+            DatabaseAwayError("error.database.away", cause="x", where=""),
+            "mysql+pymysql://app:p@mysql:3306/broadcast",
+            "mysql",
         ),
         (
-            Fault.REDIS_AWAY, RedisAwayError("error.redis.away", address="valkey", reason="x"),
-            "redis://:p@valkey:6379/0", "valkey",
+            Fault.REDIS_AWAY,
+            RedisAwayError("error.redis.away", address="valkey", reason="x"),
+            "redis://:p@valkey:6379/0",
+            "valkey",
         ),
         (
-            Fault.BROKER_AWAY, BrokerAwayError("error.broker.away", reason="x"),
-            "amqp://app:p@rabbitmq:5672//", "rabbitmq",
+            Fault.BROKER_AWAY,
+            BrokerAwayError("error.broker.away", reason="x"),
+            "amqp://app:p@rabbitmq:5672//",
+            "rabbitmq",
         ),
     ],
-)  # fmt: skip
+)
 def test_in_compose_a_server_of_its_own_that_is_away_is_started_as_a_service(
-    fault: Fault, error: OutOfReachError, url: str, service: str, language: Language,
+    fault: Fault,
+    error: OutOfReachError,
+    url: str,
+    service: str,
+    language: Language,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     assert away(fault, error, url) == Finding(fault=fault, what=error.message)
     monkeypatch.setenv("BROADCAST_COMPOSE", "1")
 

@@ -73,19 +73,25 @@ def test_a_text_that_is_cut_says_how_long_it_is_and_is_no_notice() -> None:
 
     # The line of two rows does not fit, so that no later one is shown either.
     assert texts == [
-        "fact", *map(str, text[:6]),
+        "fact",
+        *map(str, text[:6]),
         "    … (30 lines, 250 characters; whole: the same command with --dry-run)",
-        "at once", "notice",
-    ]  # fmt: skip
+        "at once",
+        "notice",
+    ]
     assert shown(*lines, *[(NOTICE, Plain("n"))] * 5)[-1].startswith("2 lines more: ")
 
 
 def test_the_first_line_of_a_content_is_a_fact_and_a_stop_is_a_notice() -> None:
     lines: list[Sayable] = [
-        Message("confirmation.account"), Message("blocker.halted"), Message("confirmation.batches"),
-        Message("confirmation.content"), AsWritten("one"), AsWritten("two"),
+        Message("confirmation.account"),
+        Message("blocker.halted"),
+        Message("confirmation.batches"),
+        Message("confirmation.content"),
+        AsWritten("one"),
+        AsWritten("two"),
         Message("confirmation.at"),
-    ]  # fmt: skip
+    ]
 
     weights = [weight for weight, _ in weighed(lines)]
 

@@ -39,9 +39,12 @@ def of_account(
     name: str, problem: Problem | None = None, calls: Quota | Problem | None = LEFT
 ) -> list[Check]:
     facts = AccountFacts(
-        name=name, token_problem=problem, calls=calls, appid_setting="WECHAT_APPID",
+        name=name,
+        token_problem=problem,
+        calls=calls,
+        appid_setting="WECHAT_APPID",
         appsecret_setting="WECHAT_APPSECRET_FILE",
-    )  # fmt: skip
+    )
     return list(readiness.of_account(facts))
 
 
@@ -101,7 +104,8 @@ def test_no_line_is_wider_than_a_terminal(lang: str) -> None:
     texts = Texts(lang)  # type: ignore[arg-type]
     quotas: list[Quota | Problem] = [NONE, Refusal(errcode=76022, errmsg="not available")]
     checks = [
-        *of_account("default", LISTED), *of_account("default", Refusal(errcode=40164)),
+        *of_account("default", LISTED),
+        *of_account("default", Refusal(errcode=40164)),
         *(one for code in CODES for one in of_account("x", Refusal(errcode=code, errmsg="words"))),
         *(one for calls in quotas for one in of_account("default", calls=calls)),
         *of_account("default", calls=Message("transport.read_timeout")),
@@ -109,11 +113,12 @@ def test_no_line_is_wider_than_a_terminal(lang: str) -> None:
         *(one for ahead in OFF for one in common(ahead)),
         *(
             readiness.of_clocks(ClockFacts(machine=ahead, database=other))
-            for ahead in OFF for other in OFF
+            for ahead in OFF
+            for other in OFF
         ),
         readiness.of_clocks(ClockFacts(machine=None)),
         readiness.of_address(AddressFacts(address=ADDRESS, problem=Message("transport.dns"))),
-    ]  # fmt: skip
+    ]
 
     assert [line for line in shown(checks, texts) if cell_len(line) > 80] == []
 

@@ -161,10 +161,16 @@ def short() -> Any:
 @pytest.mark.parametrize(
     "words",
     [
-        ("-t", "-y"), ("-t", "-n"), ("-t", "--no"), ("-t", "-yt"), ("--text", "-y"),
-        ("-yt", "--yes"), ("-yt", "-tx"), ("x", "-t", "-y"),
+        ("-t", "-y"),
+        ("-t", "-n"),
+        ("-t", "--no"),
+        ("-t", "-yt"),
+        ("--text", "-y"),
+        ("-yt", "--yes"),
+        ("-yt", "-tx"),
+        ("x", "-t", "-y"),
     ],
-)  # fmt: skip
+)
 def test_short_options_are_known_too(words: tuple[str, ...]) -> None:
     with pytest.raises(InputError):
         short().make_context("short", list(words))

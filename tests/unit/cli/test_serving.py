@@ -13,9 +13,12 @@ from entrypoints.cli.commands.callback import alike, keywords_of
 
 def account(name: str, token: str, key: str | None = None) -> Account:
     return accounts.make(
-        name, appid=f"wx{name}0123456789abcdef"[:18], appsecret="0123456789abcdef",
-        callback_token=token, encoding_aes_key=key,
-    )  # fmt: skip
+        name,
+        appid=f"wx{name}0123456789abcdef"[:18],
+        appsecret="0123456789abcdef",
+        callback_token=token,
+        encoding_aes_key=key,
+    )
 
 
 def test_account_in_plain_mode_with_the_token_of_another_is_warned_of() -> None:
@@ -36,8 +39,10 @@ def test_followers_are_answered_in_chinese_unless_a_language_is_set(
 ) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")  # the server's own
     shop = accounts.make(
-        "shop", appid="wxshop0123456789ab", appsecret="0123456789abcdef",
+        "shop",
+        appid="wxshop0123456789ab",
+        appsecret="0123456789abcdef",
         unsubscribe_words=["退订"],
-    )  # fmt: skip
+    )
 
     assert words in (keywords_of(shop, language).meaning_of("退订").reply or "")

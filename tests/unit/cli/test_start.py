@@ -40,9 +40,13 @@ MOST_OF_STATUS = 143
 def imported(line: CommandLine, *words: str) -> set[str]:
     """Run a command in an interpreter of its own; return the modules that are there at its end."""
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *words], cwd=line.folder, capture_output=True, text=True,
-        check=True, env=line.environment({"PYTHONPATH": str(ROOT)}),
-    )  # fmt: skip
+        [sys.executable, "-c", CODE, *words],
+        cwd=line.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=line.environment({"PYTHONPATH": str(ROOT)}),
+    )
     return set(done.stderr.splitlines()[-1].split())
 
 

@@ -34,9 +34,14 @@ def test_a_line_stands_above_the_bar_and_not_in_it(monkeypatch: pytest.MonkeyPat
     terminal = Terminal(Texts("en"))
     nothing = dict.fromkeys(Sync.__dataclass_fields__)
     known = {
-        "id": 1, "account": "shop", "started_at": NOW, "started_by": "me", "tail": "",
-        "pages": 3, "listed": 30_000,
-    }  # fmt: skip
+        "id": 1,
+        "account": "shop",
+        "started_at": NOW,
+        "started_by": "me",
+        "tail": "",
+        "pages": 3,
+        "listed": 30_000,
+    }
     sync = Sync(**{**nothing, **known})  # type: ignore[arg-type]  # what is not known is None
     outlook = Outlook(sync=sync, resumed=False, total=5_000_000, calls_left=400, calls_needed=497)
 

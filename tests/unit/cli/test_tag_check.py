@@ -67,13 +67,16 @@ def test_a_name_is_an_id_once_wechat_was_asked_and_it_is_asked_once() -> None:
 @pytest.mark.parametrize(
     ("there", "word", "told"),
     [
-        ([TagInfo(id=102, name="会员", count=1), TagInfo(id=103, name="会员", count=1)], "会员",
-         "error.tags.same_name"),
+        (
+            [TagInfo(id=102, name="会员", count=1), TagInfo(id=103, name="会员", count=1)],
+            "会员",
+            "error.tags.same_name",
+        ),
         ([TagInfo(id=103, name="学员", count=1)], "会员", "error.tags.unknown"),
         ([STAR], "会员", "error.tags.none"),
         ([], "会员", "error.tags.none"),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_no_tag_has_alone_is_refused(
     there: list[TagInfo], word: str, told: str
 ) -> None:

@@ -46,9 +46,11 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ],
 )
 def test_every_error_is_one_line_and_a_status(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    error: BaseException, status: int,
-) -> None:  # fmt: skip
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+) -> None:
     raising(monkeypatch, error)
 
     assert main.run(["send"]) == status
@@ -157,9 +159,11 @@ def _called(call: ast.Call) -> str:
 
 def test_a_character_that_the_terminal_lacks_is_no_traceback() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "entrypoints.cli.main", "sned"], capture_output=True, check=False,
+        [sys.executable, "-m", "entrypoints.cli.main", "sned"],
+        capture_output=True,
+        check=False,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "BROADCAST_LANG": "zh"},
-    )  # fmt: skip
+    )
 
     assert done.returncode == 2
     assert b"sned" in done.stderr
@@ -172,17 +176,23 @@ def test_line_breaks_and_control_characters_do_not_break_the_line() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["send", "--text", "a b"], ["it's", "$HOME", "`x`"], ["two\nlines", "tab\t'and' \\ back"],
-     ["周五\n见", "😀"]],
-)  # fmt: skip
+    [
+        ["send", "--text", "a b"],
+        ["it's", "$HOME", "`x`"],
+        ["two\nlines", "tab\t'and' \\ back"],
+        ["周五\n见", "😀"],
+    ],
+)
 def test_a_command_line_is_read_back_by_a_shell(words: list[str]) -> None:
     line = command_line(words)
 
     assert "\n" not in line
     read = subprocess.run(
-        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True,
+        ["bash", "-c", f"printf '%s\\0' {line}"],
+        capture_output=True,
+        check=True,
         env={"LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
+    )
     assert read.stdout.decode().split("\0")[:-1] == words
 
 

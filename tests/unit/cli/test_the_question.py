@@ -29,11 +29,15 @@ def asked(
     sizes = (10_000, 10_000, 1)
     quota = Quota(daily_limit=100, used=100 - free, remain=free)
     prepared = SimpleNamespace(
-        now=now, estimate=None, known=None, sizes=sizes,
+        now=now,
+        estimate=None,
+        known=None,
+        sizes=sizes,
         terms=SimpleNamespace(cooling_off=timedelta(seconds=kept_back_s)),
-        figures=SimpleNamespace(planned=sum(sizes)), wanted=SimpleNamespace(audience=None),
+        figures=SimpleNamespace(planned=sum(sizes)),
+        wanted=SimpleNamespace(audience=None),
         proof=prove(calls=len(sizes), quota=quota, reserved=0, spread=True),
-    )  # fmt: skip
+    )
     order = SimpleNamespace(account=SimpleNamespace(name="default"), scheduled_at=at)
     made = confirmation.question(
         cast("Order", order), cast("Prepared", prepared), source="list.txt"
@@ -85,17 +89,25 @@ def to_all(
     """Return the English question of a send to everybody."""
     count = SendallCount(sent=sent, to_come=1, in_doubt=0, allowance=ALLOWANCES[kind], at=NOON)
     prepared = SimpleNamespace(
-        now=NOON, estimate=None, known=None, sizes=(), proof=None, sendalls=count,
+        now=NOON,
+        estimate=None,
+        known=None,
+        sizes=(),
+        proof=None,
+        sendalls=count,
         terms=SimpleNamespace(cooling_off=timedelta()),
         wanted=SimpleNamespace(audience=Everyone()),
-    )  # fmt: skip
+    )
     account = SimpleNamespace(name="default", send_protection=protected)
     order = SimpleNamespace(account=account, scheduled_at=at)
     made = confirmation.question(
-        cast("Order", order), cast("Prepared", prepared), source="",
+        cast("Order", order),
+        cast("Prepared", prepared),
+        source="",
         everybody=Message("send.everyone_known", n=followers) if followers else None,
-        beside=beside, opens=opens,
-    )  # fmt: skip
+        beside=beside,
+        opens=opens,
+    )
     return Texts("en")(made)
 
 

@@ -18,9 +18,12 @@ from entrypoints.cli.following import Until, _line, _rests, _Watch, waits_for_an
 from tests.unit.views.reports import FREE, NOW, STOPPED, of_account, own, report
 
 DOUBT = Blocker(
-    cause=Cause.UNKNOWN_FIRST, command="broadcast watch 20261127-abcdef",
-    until=NOW + timedelta(seconds=10), broadcasts=("20261127-abcdef",), batch=1,
-)  # fmt: skip
+    cause=Cause.UNKNOWN_FIRST,
+    command="broadcast watch 20261127-abcdef",
+    until=NOW + timedelta(seconds=10),
+    broadcasts=("20261127-abcdef",),
+    batch=1,
+)
 
 
 class Heard:
@@ -46,8 +49,9 @@ def test_a_wait_is_said_once_and_again_when_it_ends_at_another_moment() -> None:
         watch._say([one], report(BroadcastState.SENDING))
 
     assert [line.facts["at"] for line in heard.lines] == [
-        Moment(NOW + timedelta(seconds=10), NOW), Moment(NOW + timedelta(minutes=10), NOW),
-    ]  # fmt: skip
+        Moment(NOW + timedelta(seconds=10), NOW),
+        Moment(NOW + timedelta(minutes=10), NOW),
+    ]
 
 
 def test_the_wait_for_wechats_reports_is_said_and_again_with_each_report() -> None:
@@ -86,9 +90,15 @@ def test_a_day_without_calls_on_one_interface_is_another_day_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED,
-              BroadcastState.CANCELLED, BroadcastState.HELD],
-)  # fmt: skip
+    "state",
+    [
+        BroadcastState.COMPLETED,
+        BroadcastState.PARTIAL,
+        BroadcastState.FAILED,
+        BroadcastState.CANCELLED,
+        BroadcastState.HELD,
+    ],
+)
 def test_finished_is_when_every_job_has_ended_in_whatever_state(state: BroadcastState) -> None:
     there = report(state, results_due=1)
 

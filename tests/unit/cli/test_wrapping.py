@@ -42,11 +42,14 @@ def test_a_command_in_a_sentence_stays_whole() -> None:
 @pytest.mark.parametrize(
     "whole",
     [
-        "--exclude broadcast:20261127-abcdef", "--exclude tag:3", "--sample N",
-        "broadcast unhalt --account shop.two", "(broadcast cancel 20261127-abcdef)",
+        "--exclude broadcast:20261127-abcdef",
+        "--exclude tag:3",
+        "--sample N",
+        "broadcast unhalt --account shop.two",
+        "(broadcast cancel 20261127-abcdef)",
         "broadcast pause 20261127-abcdef,",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize(
     "words", ["请加上 {} 后再发。", "Leave them out: add {} to it, then send."]
 )
@@ -107,11 +110,16 @@ class Fact(str):
 
 
 GIVEN = {
-    "id": "20261127-abcdef", "ids": "20261127-abcdef, 20261127-fedcba", "code": "40003", "n": "12",
-    "at": "Fri 2026-11-27 14:00 Beijing time (in 6 h)", "who": "cli:ann@office (“wrong list”)",
+    "id": "20261127-abcdef",
+    "ids": "20261127-abcdef, 20261127-fedcba",
+    "code": "40003",
+    "n": "12",
+    "at": "Fri 2026-11-27 14:00 Beijing time (in 6 h)",
+    "who": "cli:ann@office (“wrong list”)",
     "command": "broadcast send --openids followers.csv --text 'a  b' --key k",
-    "commands": "broadcast cancel 20261127-abcdef --yes", "text": "It cannot be read.",
-}  # fmt: skip
+    "commands": "broadcast cancel 20261127-abcdef --yes",
+    "text": "It cannot be read.",
+}
 #: In tables of their own, or printed as they are.
 OTHERWISE = ("help.", "accounts.line", "confirmation.")
 

@@ -38,9 +38,15 @@ async def _silent() -> Any:
 
 def _scope(path: str) -> dict[str, Any]:
     return {
-        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [],
-        "query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.3"}, "extensions": {},
-    }  # fmt: skip
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": [],
+        "query_string": b"",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "extensions": {},
+    }
 
 
 @pytest.mark.parametrize("is_away", [True, False])
@@ -65,10 +71,13 @@ def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_it
 @pytest.mark.parametrize(
     ("path", "status", "lines"),
     [
-        ("/healthz", 200, 0), ("/healthz", 503, 1), ("/metrics", 200, 0), ("/metrics", 401, 1),
+        ("/healthz", 200, 0),
+        ("/healthz", 503, 1),
+        ("/metrics", 200, 0),
+        ("/metrics", 401, 1),
         ("/rows", 200, 1),
     ],
-)  # fmt: skip
+)
 def test_a_health_check_or_scrape_that_succeeds_is_no_line_of_the_log(
     caplog: pytest.LogCaptureFixture, path: str, status: int, lines: int
 ) -> None:

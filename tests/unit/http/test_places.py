@@ -28,10 +28,12 @@ def test_a_pace_is_that_of_the_last_minute() -> None:
 @pytest.mark.parametrize(
     ("received", "after", "too_slow"),
     [
-        (0, MINUTE, False), (SLOWEST, 2 * MINUTE, True), (60 * SLOWEST, 2 * MINUTE, False),
+        (0, MINUTE, False),
+        (SLOWEST, 2 * MINUTE, True),
+        (60 * SLOWEST, 2 * MINUTE, False),
         (60 * SLOWEST, 2 * MINUTE + 1, True),
     ],
-)  # fmt: skip
+)
 def test_a_kilobyte_a_second_is_the_least(received: int, after: float, *, too_slow: bool) -> None:
     place = UploadSlot(0.0)
     place.took(received, after)

@@ -17,11 +17,9 @@ from entrypoints.http import problems
         DatabaseAwayError(
             "error.database.away", cause='connection to "ledger.internal", port 5432', where=""
         ),
-        SettingsError(
-            "error.settings.secret_file", path="/etc/ledger.internal", variable="A_FILE"
-        ),
+        SettingsError("error.settings.secret_file", path="/etc/ledger.internal", variable="A_FILE"),
     ],
-)  # fmt: skip
+)
 def test_hosts_ports_and_paths_stand_in_the_log_and_in_no_answer(
     error: BroadcastError, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,9 +44,12 @@ def cancelled_at(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     def of(_: object, broadcast_id: str) -> Awaited:
         return Awaited(
-            broadcast_id=broadcast_id, account="main", key="k", request="{}",
+            broadcast_id=broadcast_id,
+            account="main",
+            key="k",
+            request="{}",
             is_cancelled=len(found) == 2,
-        )  # fmt: skip
+        )
 
     monkeypatch.setattr(uploading, "_EXPECT_EVERY_S", -1.0)
     monkeypatch.setattr(uploading, "the_broadcast", lambda *_: "main")

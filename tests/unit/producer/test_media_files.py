@@ -17,10 +17,15 @@ from producer.media.file import named, of_files, read, stand_in
 from tests.kit import media
 
 FILES = {
-    "a.jpg": media.picture("JPEG"), "a.png": media.picture("PNG"), "a.gif": media.picture("GIF"),
-    "a.bmp": media.picture("BMP"), "a.amr": media.amr(), "a.mp3": media.mp3(),
-    "a.wav": media.wav(), "a.mp4": media.mp4(),
-}  # fmt: skip
+    "a.jpg": media.picture("JPEG"),
+    "a.png": media.picture("PNG"),
+    "a.gif": media.picture("GIF"),
+    "a.bmp": media.picture("BMP"),
+    "a.amr": media.amr(),
+    "a.mp3": media.mp3(),
+    "a.wav": media.wav(),
+    "a.mp4": media.mp4(),
+}
 MEDIA_ID = "Dr4ftM3diaId_0001-abcdefghijklmnopqrstuvwxyz"
 
 
@@ -81,10 +86,21 @@ def test_the_first_half_of_a_file_is_no_file(tmp_path: Path, name: str) -> None:
         (media.mp3(140), "error.media.too_large"),
     ],
     ids=[
-        "empty", "html", "webp", "gif-head", "amr-head", "amr-mode", "id3-head", "m4a", "instant",
-        "cut", "amr-long", "mp3-long", "mp3-large",
+        "empty",
+        "html",
+        "webp",
+        "gif-head",
+        "amr-head",
+        "amr-mode",
+        "id3-head",
+        "m4a",
+        "instant",
+        "cut",
+        "amr-long",
+        "mp3-long",
+        "mp3-large",
     ],
-)  # fmt: skip
+)
 def test_what_wechat_does_not_take_is_refused_by_name(
     tmp_path: Path, data: bytes, wanted: str
 ) -> None:
@@ -193,9 +209,11 @@ def test_a_person_reads_files_by_name_and_switches_in_words(
 ) -> None:
     picture = read(put(tmp_path, "photo.png", media.picture("PNG", size=(300, 200))))
     images = {
-        "media_ids": [stand_in(picture), MEDIA_ID], "recommend": "新品", "need_open_comment": 1,
+        "media_ids": [stand_in(picture), MEDIA_ID],
+        "recommend": "新品",
+        "need_open_comment": 1,
         "only_fans_can_comment": 1,
-    }  # fmt: skip
+    }
     said = of_files({"msgtype": "image", "images": images}, [picture])
     texts = Texts(language)
     lines = [

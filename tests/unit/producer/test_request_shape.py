@@ -74,13 +74,17 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
         (body(audience={"tag_id": True}), "audience.tag_id", "error.request.wrong"),
         (body(audience={"to_all": True}), "audience.confirm_to_all", "error.request.missing"),
         (
-            body(audience={"to_all": False, "confirm_to_all": "a"}), "audience.to_all",
+            body(audience={"to_all": False, "confirm_to_all": "a"}),
+            "audience.to_all",
             "error.request.wrong",
         ),
         (body(audience={"followers": 1}), "audience.followers", "error.request.wrong"),
         (body(key="x"), "key", "error.request.key_beside"),
-        (body(audience={"openids": ["o"] * 100_001}), "audience.openids",
-         "error.request.long_list"),
+        (
+            body(audience={"openids": ["o"] * 100_001}),
+            "audience.openids",
+            "error.request.long_list",
+        ),
         (body(titles="x"), "titles", "error.request.unknown_near"),
         (body(text="x"), "text", "error.request.unknown"),
         (body(content="您好"), "content", "error.request.wrong"),
@@ -93,7 +97,7 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
         (body(title=None, account=7), "account", "error.request.wrong"),
         (body(account="a" * 65), "account", "error.request.wrong"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named_by_its_field(wrong: object, field: str, message_id: str) -> None:
     with pytest.raises(RequestError) as caught:
         shape.parse(wrong)

@@ -56,9 +56,19 @@ def test_a_person_writes_a_time_of_today_or_of_a_day_by_its_word(text: str, mean
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorrow", "20", "24:00", "8:5", "8pm", "12-01 20:00", "2026-12-013:30",
-     "2026-02-30 8:00", "tomorrow 20:00 sharp"],
-)  # fmt: skip
+    [
+        "",
+        "tomorrow",
+        "20",
+        "24:00",
+        "8:5",
+        "8pm",
+        "12-01 20:00",
+        "2026-12-013:30",
+        "2026-02-30 8:00",
+        "tomorrow 20:00 sharp",
+    ],
+)
 def test_what_may_mean_two_times_or_none_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_at(text, now=NOW)
@@ -75,9 +85,16 @@ def test_a_time_counted_from_today_is_repeated_as_a_date() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorrow", "2026-11-26", "2026-13-01 20:00", "25.11.2026 20:00", "0001-01-01 00:00",
-     "9999-12-31T23:59Z"],
-)  # fmt: skip
+    [
+        "",
+        "tomorrow",
+        "2026-11-26",
+        "2026-13-01 20:00",
+        "25.11.2026 20:00",
+        "0001-01-01 00:00",
+        "9999-12-31T23:59Z",
+    ],
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_at(text)

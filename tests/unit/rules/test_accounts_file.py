@@ -144,8 +144,9 @@ class TestFromTheFile:
 
         assert error.message_id == "error.settings.accounts_file_toml"
         assert {name: str(fact) for name, fact in error.facts.items()} == {
-            "path": str(file), "line": line,
-        }  # fmt: skip
+            "path": str(file),
+            "line": line,
+        }
 
     def test_a_file_may_begin_with_a_byte_order_mark(self, file: Path) -> None:
         file.write_text(f"[accounts.shop]\n{GOOD}", "utf-8-sig")
@@ -207,10 +208,13 @@ class TestUnknownKeys:
     @pytest.mark.parametrize(
         ("key", "near"),
         [
-            ("kind", "account_kind"), ("secret", "appsecret"), ("app_id", "appid"),
-            ("WECHAT_APPID", None), ("colour", None),
+            ("kind", "account_kind"),
+            ("secret", "appsecret"),
+            ("app_id", "appid"),
+            ("WECHAT_APPID", None),
+            ("colour", None),
         ],
-    )  # fmt: skip
+    )
     def test_it_is_told_with_what_was_meant(self, file: Path, key: str, near: str | None) -> None:
         file.write_text(f'[accounts.shop]\n{GOOD}{key} = "service"\n')
 

@@ -75,14 +75,22 @@ def test_every_new_key_is_another_one_that_can_be_read_again() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("short", "entry 1"), (f"name:{KEY}", "Entry 1"), (f"n:reed:{KEY}", "scopes among"),
-        (f"n:read@:{KEY}", "Entry 1"), (f"n::{KEY}", "Entry 1"), (f"a b:read:{KEY}", "Entry 1"),
-        (f"{KEY}1,n:read@shop/x:{KEY}", "Entry 2"), (f"{KEY},x:read:{KEY}", "twice"),
-        (f"n:read:{KEY} {KEY}", "entry 1"), ("n:read:ключключ", "entry 1"),
-        ("12345678", "tried"), ("n:read:Password", "tried"), (f"{KEY},changeme", "entry 2"),
+        ("short", "entry 1"),
+        (f"name:{KEY}", "Entry 1"),
+        (f"n:reed:{KEY}", "scopes among"),
+        (f"n:read@:{KEY}", "Entry 1"),
+        (f"n::{KEY}", "Entry 1"),
+        (f"a b:read:{KEY}", "Entry 1"),
+        (f"{KEY}1,n:read@shop/x:{KEY}", "Entry 2"),
+        (f"{KEY},x:read:{KEY}", "twice"),
+        (f"n:read:{KEY} {KEY}", "entry 1"),
+        ("n:read:ключключ", "entry 1"),
+        ("12345678", "tried"),
+        ("n:read:Password", "tried"),
+        (f"{KEY},changeme", "entry 2"),
         ("aaaaaaaa", "tried"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_without_the_key(text: str, words: str) -> None:
     with pytest.raises(SettingsError) as refused:
         api_keys.parse(text, where=WHERE)

@@ -7,10 +7,31 @@ import pytest
 from broadcast.quoting import is_blank
 
 UNSEEN = [
-    "", " ", "\n\t", "\u3000", "\u00a0", "\u200b", "\u200d\u200c", "\ufeff", "\u2060", "\u00ad",
-    "\u3164", "\uffa0", "\u115f\u1160", "\u2800", "\ufe0f", "\u034f", "\u180e", "\u180b", "\u061c",
-    "\U000e0041", "\U000e0100", "\u2028\u2029", "\u202e\u202c", " \u200b \n\ufeff ",
-]  # fmt: skip
+    "",
+    " ",
+    "\n\t",
+    "\u3000",
+    "\u00a0",
+    "\u200b",
+    "\u200d\u200c",
+    "\ufeff",
+    "\u2060",
+    "\u00ad",
+    "\u3164",
+    "\uffa0",
+    "\u115f\u1160",
+    "\u2800",
+    "\ufe0f",
+    "\u034f",
+    "\u180e",
+    "\u180b",
+    "\u061c",
+    "\U000e0041",
+    "\U000e0100",
+    "\u2028\u2029",
+    "\u202e\u202c",
+    " \u200b \n\ufeff ",
+]
 
 
 @pytest.mark.parametrize("text", UNSEEN)

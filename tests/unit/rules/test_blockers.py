@@ -27,9 +27,16 @@ UNHALT = "broadcast unhalt --account default"
 FREE = LaneView(not_before=None, wait_reason=None)
 LATER = replace(FREE, not_before=SOON, wait_reason=Reason.QUOTA_TODAY)
 PLANNED = BatchLine(
-    n=1, size=3, state=BatchState.PLANNED, reason=None, errcode=None, errmsg=None, msg_id=None,
-    attempts=0, not_before=None,
-)  # fmt: skip
+    n=1,
+    size=3,
+    state=BatchState.PLANNED,
+    reason=None,
+    errcode=None,
+    errmsg=None,
+    msg_id=None,
+    attempts=0,
+    not_before=None,
+)
 NO_SIGNS = SignsOfLife()
 
 
@@ -69,12 +76,25 @@ def report(
         "scheduled_at": None,
     } | facts
     return Report(
-        id=ID, account="default", key="周五", phase=phase, state=state, gates=closed,
-        msgtype="text", content="{}", audience={"read": 3, "planned": 3},
-        calls=0, results_due=0, lane=lane,
-        created_at=AGO, late_by=timedelta(minutes=15), started_at=None,
-        finished_at=None, now=NOW, **given,
-    )  # fmt: skip
+        id=ID,
+        account="default",
+        key="周五",
+        phase=phase,
+        state=state,
+        gates=closed,
+        msgtype="text",
+        content="{}",
+        audience={"read": 3, "planned": 3},
+        calls=0,
+        results_due=0,
+        lane=lane,
+        created_at=AGO,
+        late_by=timedelta(minutes=15),
+        started_at=None,
+        finished_at=None,
+        now=NOW,
+        **given,
+    )
 
 
 def driven(
@@ -192,13 +212,18 @@ def test_what_is_held_says_why_and_goes_on_by_a_resume(reason: Reason | None, ca
 
 def test_several_gates_are_all_named_and_what_is_to_be_fixed_first() -> None:
     found = report(
-        own(GateKind.PAUSE), own(GateKind.HOLD, reason=Reason.MISSED_TIME),
-        own(GateKind.BREAKER), lane=HALTED,
-    )  # fmt: skip
+        own(GateKind.PAUSE),
+        own(GateKind.HOLD, reason=Reason.MISSED_TIME),
+        own(GateKind.BREAKER),
+        lane=HALTED,
+    )
 
     assert causes(found) == [
-        Cause.ACCOUNT_HALTED, Cause.PAUSED, Cause.MISSED_TIME, Cause.PAUSED,
-    ]  # fmt: skip
+        Cause.ACCOUNT_HALTED,
+        Cause.PAUSED,
+        Cause.MISSED_TIME,
+        Cause.PAUSED,
+    ]
 
 
 STRANGE = recognised(GateKind, "approval_of_a_later_release")
@@ -216,10 +241,11 @@ def test_what_its_account_alone_holds_has_no_other_cause() -> None:
 @pytest.mark.parametrize(
     ("phase", "result"),
     [
-        (Phase.SENDING, None), (Phase.ENDED, BroadcastState.HELD),
+        (Phase.SENDING, None),
+        (Phase.ENDED, BroadcastState.HELD),
         (Phase.ENDED, BroadcastState.COMPLETED),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("gates", [(), (own(GateKind.CANCEL),), (own(GateKind.PAUSE),)])
 def test_a_doubt_is_named_in_every_state(
     phase: Phase, result: BroadcastState | None, gates: tuple[Gate, ...]
@@ -257,10 +283,12 @@ def test_a_wait_of_the_account_is_named_with_its_reason_and_its_end(phase: Phase
 @pytest.mark.parametrize(
     ("gates", "lane"),
     [
-        ((own(GateKind.PAUSE),), FREE), ((own(GateKind.CANCEL),), FREE), ((), HALTED),
+        ((own(GateKind.PAUSE),), FREE),
+        ((own(GateKind.CANCEL),), FREE),
+        ((), HALTED),
         ((own(GateKind.HOLD),), STOPPED),
     ],
-)  # fmt: skip
+)
 def test_a_call_whose_worker_is_gone_is_named_of_what_stands_still(
     gates: tuple[Gate, ...], lane: LaneView
 ) -> None:
@@ -331,8 +359,10 @@ def test_that_nobody_is_there_is_said_after_a_while_and_not_before(phase: Phase)
     gone = only(report(phase=phase, driven=driven(moved_at=NOW - SILENT)))
 
     assert (gone.cause, gone.since, gone.command) == (
-        Cause.NO_WORKER, NOW - SILENT, "broadcast up",
-    )  # fmt: skip
+        Cause.NO_WORKER,
+        NOW - SILENT,
+        "broadcast up",
+    )
     assert causes(report(phase=phase, driven=driven(moved_at=NOW - NOBODY))) == []
 
 

@@ -19,9 +19,10 @@ def packed(count: int) -> bytes:
 
 
 @given(
-    count=st.integers(0, 60), most=st.integers(1, 9),
+    count=st.integers(0, 60),
+    most=st.integers(1, 9),
     cuts=st.lists(st.integers(0, 60), max_size=6),
-)  # fmt: skip
+)
 def test_chunks_are_the_list_however_it_comes(count: int, most: int, cuts: list[int]) -> None:
     whole = packed(count)
     edges = [0, *sorted(min(cut, count) for cut in cuts), count]

@@ -229,8 +229,9 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, data: bytes | None, w
         content_options.read_text_file(str(file))
 
     assert (caught.value.message_id, caught.value.facts.get("option")) == (
-        wanted, None if wanted == "error.content.too_big" else "--text-file",
-    )  # fmt: skip
+        wanted,
+        None if wanted == "error.content.too_big" else "--text-file",
+    )
 
 
 @given(st.text(min_size=1, max_size=50))

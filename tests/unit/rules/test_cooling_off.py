@@ -22,10 +22,14 @@ MINUTE = timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("text", "length", "above"),
     [
-        ("60s above 1000", MINUTE, 1000), (" 2m  above 0 ", 2 * MINUTE, 0), ("60s", MINUTE, 0),
-        ("0", timedelta(), 0), ("0s above 5", timedelta(), 5), ("5m above 1", LONGEST, 1),
+        ("60s above 1000", MINUTE, 1000),
+        (" 2m  above 0 ", 2 * MINUTE, 0),
+        ("60s", MINUTE, 0),
+        ("0", timedelta(), 0),
+        ("0s above 5", timedelta(), 5),
+        ("5m above 1", LONGEST, 1),
     ],
-)  # fmt: skip
+)
 def test_a_setting_is_a_length_and_a_number_of_people(
     text: str, length: timedelta, above: int
 ) -> None:

@@ -51,9 +51,14 @@ def walk(order: str | None) -> subprocess.CompletedProcess[str]:
     if order is not None:
         environment[VARIABLE] = order
     return subprocess.run(
-        [sys.executable, "-c", WALK], env=environment, cwd=ROOT, capture_output=True, text=True,
-        timeout=240, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", WALK],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
 
 def test_nothing_happens_at_a_point_when_nothing_is_ordered() -> None:

@@ -53,13 +53,20 @@ def test_moment_lies_in_its_day(moment: datetime) -> None:
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("today", date(2026, 3, 2)), ("今天", date(2026, 3, 2)), ("Yesterday", date(2026, 3, 1)),
-        ("昨天", date(2026, 3, 1)), (" 前天 ", date(2026, 2, 28)), ("2026-2-1", date(2026, 2, 1)),
-        ("2026/12/01", date(2026, 12, 1)), ("2026年12月1日", date(2026, 12, 1)),
-        ("2026年12月1", date(2026, 12, 1)), ("3-2", date(2026, 3, 2)),
-        ("3月1日", date(2027, 3, 1)), ("12/24", date(2026, 12, 24)),
+        ("today", date(2026, 3, 2)),
+        ("今天", date(2026, 3, 2)),
+        ("Yesterday", date(2026, 3, 1)),
+        ("昨天", date(2026, 3, 1)),
+        (" 前天 ", date(2026, 2, 28)),
+        ("2026-2-1", date(2026, 2, 1)),
+        ("2026/12/01", date(2026, 12, 1)),
+        ("2026年12月1日", date(2026, 12, 1)),
+        ("2026年12月1", date(2026, 12, 1)),
+        ("3-2", date(2026, 3, 2)),
+        ("3月1日", date(2027, 3, 1)),
+        ("12/24", date(2026, 12, 24)),
     ],
-)  # fmt: skip
+)
 def test_a_day_is_taken_as_people_write_it(text: str, meant: date) -> None:
     """Without a year it is the next one."""
     assert day.written_day(text, date(2026, 3, 2)) == meant

@@ -65,7 +65,7 @@ CASES = [
     ([O.STOP_BROADCAST], Verdict.REFUSE, Reason.CONTENT_REFUSED, Scope.BROADCAST),
     ([O.BAD_RECIPIENTS], Verdict.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
     ([O.QUOTA_TODAY, O.BAD_RECIPIENTS], Verdict.SPLIT, Reason.RECIPIENTS_REFUSED, Scope.BATCH),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("outcomes", "move", "reason", "scope"), CASES)

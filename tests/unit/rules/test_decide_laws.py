@@ -21,9 +21,11 @@ NEVER_RAN = {
 TAKEN = {Outcome.ACCEPTED, Outcome.ALREADY_ACCEPTED}
 GAPS = st.timedeltas(timedelta(0), timedelta(hours=30))
 POLICIES = st.builds(
-    Policy, splits_left=st.integers(0, 4), size=st.integers(2, 10_000),
+    Policy,
+    splits_left=st.integers(0, 4),
+    size=st.integers(2, 10_000),
     endpoint=st.sampled_from([Endpoint.MASS_SEND, Endpoint.SENDALL]),
-)  # fmt: skip
+)
 
 
 def doubtful(said: Sequence[Attempt]) -> list[Attempt]:
@@ -126,11 +128,15 @@ def test_calls_that_a_person_denied_count_like_calls_that_were_never_made(
     denied = [replace(a, denied=True) for a in said[:count]] + said[count:]
     bare = [
         replace(
-            a, outcome=Outcome.NOT_CALLED, errcode=None, msg_id=None, confirmed=None,
+            a,
+            outcome=Outcome.NOT_CALLED,
+            errcode=None,
+            msg_id=None,
+            confirmed=None,
             owned_elsewhere=False,
         )
         for a in said[:count]
-    ] + said[count:]  # fmt: skip
+    ] + said[count:]
 
     verdict = decide(denied, now=moment(said, gap), policy=policy).verdict
 

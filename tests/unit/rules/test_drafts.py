@@ -29,9 +29,14 @@ from broadcast.rules.drafts import (
 from broadcast.rules.states import Reason
 
 FIRST = Mark(
-    title="周报", author="运营", digest="本周", content="ab", cover="T1",
-    source_url="https://example.com", comments="10",
-)  # fmt: skip
+    title="周报",
+    author="运营",
+    digest="本周",
+    content="ab",
+    cover="T1",
+    source_url="https://example.com",
+    comments="10",
+)
 SECOND = Mark(title="招聘")
 BEFORE = (FIRST, SECOND)
 FRESHLY_SUBMITTED = StoredDraft(approved=BEFORE, seen=BEFORE, tries=0, accepted=False)

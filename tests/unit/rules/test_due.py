@@ -73,20 +73,25 @@ class Lane:
 
     def due(self) -> dict[str, datetime | None]:
         return due_of_lane(
-            [one.read() for one in self.broadcasts], gates=self.gates,
-            lane_waits_until=self.waits_until, lease_ends=LEASE_ENDS,
-        )  # fmt: skip
+            [one.read() for one in self.broadcasts],
+            gates=self.gates,
+            lane_waits_until=self.waits_until,
+            lease_ends=LEASE_ENDS,
+        )
 
     def allowed(self, one: Broadcast, batch: Batch, now: datetime) -> bool:
         """Tell whether the claim would let a call of *batch* pass, were it tried."""
         return may_call(
             Situation(
-                phase=one.phase, path=one.path, gates=[*self.gates, *one.gates],
-                lane_waits_until=self.waits_until, batch_waits_until=batch.not_before,
+                phase=one.phase,
+                path=one.path,
+                gates=[*self.gates, *one.gates],
+                lane_waits_until=self.waits_until,
+                batch_waits_until=batch.not_before,
                 is_repeat=batch.state is B.UNKNOWN,
             ),
             now,
-        )  # fmt: skip
+        )
 
     def next_calls(self, now: datetime) -> list[Broadcast]:
         """Return the broadcasts of which a driver may call a batch at *now*.
@@ -126,19 +131,23 @@ def _own(found: Sequence[Gate]) -> list[Gate]:
 def _of_account(found: Sequence[Gate]) -> list[Gate]:
     return [
         gate(
-            one.kind, GateScope.ACCOUNT if one.path is None else GateScope.PATH, until=one.until,
+            one.kind,
+            GateScope.ACCOUNT if one.path is None else GateScope.PATH,
+            until=one.until,
             path=one.path,
         )
         for one in found
-    ]  # fmt: skip
+    ]
 
 
 BATCHES = st.builds(Batch, st.sampled_from(OPEN_STATES), st.none() | MOMENTS)
 #: Often none, and often one that opens by itself: behind the others nothing happens.
 TIMED = st.builds(
-    gate, st.sampled_from(sorted(OPEN_BY_TIME)), path=st.sampled_from([None, *SendPath]),
+    gate,
+    st.sampled_from(sorted(OPEN_BY_TIME)),
+    path=st.sampled_from([None, *SendPath]),
     until=MOMENTS,
-)  # fmt: skip
+)
 FEW_GATES: st.SearchStrategy[list[Gate]] = (
     st.just([]) | st.lists(TIMED, max_size=1) | st.lists(GATES, max_size=2)
 )
@@ -201,7 +210,10 @@ def test_a_batch_of_a_newer_release_is_looked_at_as_if_it_were_to_be_called(lane
     known = Lane(
         [
             Broadcast(
-                one.id, one.phase, one.path, one.gates,
+                one.id,
+                one.phase,
+                one.path,
+                one.gates,
                 [
                     Batch(B.PLANNED if batch.state is STRANGER else batch.state, batch.not_before)
                     for batch in one.batches
@@ -211,7 +223,7 @@ def test_a_batch_of_a_newer_release_is_looked_at_as_if_it_were_to_be_called(lane
         ],
         lane.gates,
         lane.waits_until,
-    )  # fmt: skip
+    )
 
     assert lane.due() == known.due()
 

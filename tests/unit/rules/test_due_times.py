@@ -15,17 +15,31 @@ from broadcast.rules.campaigns.due_times import Schedule
 DAY = timedelta(days=1)
 START = datetime(2026, 12, 1, tzinfo=UTC)
 ZONES = (
-    "Europe/Berlin", "Africa/Cairo", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe",
+    "Europe/Berlin",
+    "Africa/Cairo",
+    "Asia/Shanghai",
+    "America/New_York",
+    "Australia/Lord_Howe",
     "America/Havana",
-)  # fmt: skip
+)
 CRONS = (
-    "30 2 * * *", "*/15 * * * *", "0 0 * * *", "0 * * * *", "0,30 2-3 * * *", "15 0 1 * *",
-    "*/30 2 * * *", "0 9 13 * 5", "5 */2 * * *", "0 0,1,2,3 * * 0",
-)  # fmt: skip
+    "30 2 * * *",
+    "*/15 * * * *",
+    "0 0 * * *",
+    "0 * * * *",
+    "0,30 2-3 * * *",
+    "15 0 1 * *",
+    "*/30 2 * * *",
+    "0 9 13 * 5",
+    "5 */2 * * *",
+    "0 0,1,2,3 * * 0",
+)
 CHANGES = (
-    datetime(2026, 3, 26, tzinfo=UTC), datetime(2026, 4, 22, tzinfo=UTC),
-    datetime(2026, 10, 23, tzinfo=UTC), datetime(2026, 10, 29, tzinfo=UTC),
-)  # fmt: skip
+    datetime(2026, 3, 26, tzinfo=UTC),
+    datetime(2026, 4, 22, tzinfo=UTC),
+    datetime(2026, 10, 23, tzinfo=UTC),
+    datetime(2026, 10, 29, tzinfo=UTC),
+)
 
 
 def shanghai(cron: str, **more: object) -> Schedule:
@@ -64,11 +78,15 @@ def test_a_time_that_the_clocks_skip_comes_after_it_and_one_that_comes_twice_com
     berlin = Schedule(zone="Europe/Berlin", cron="30 2 * * *")
 
     assert firsts(berlin, 3, datetime(2026, 3, 28, tzinfo=UTC)) == [
-        "03-28 02:30", "03-29 03:00", "03-30 02:30",
-    ]  # fmt: skip
+        "03-28 02:30",
+        "03-29 03:00",
+        "03-30 02:30",
+    ]
     assert firsts(berlin, 3, datetime(2026, 10, 24, tzinfo=UTC)) == [
-        "10-24 02:30", "10-25 02:30", "10-26 02:30",
-    ]  # fmt: skip
+        "10-24 02:30",
+        "10-25 02:30",
+        "10-26 02:30",
+    ]
 
 
 def test_days_from_until_and_left_out_are_those_of_the_zone() -> None:
@@ -155,9 +173,11 @@ def test_a_due_time_is_written_with_its_offset_where_it_comes_twice() -> None:
     written = [schedule.written(due) for due in itertools.islice(schedule.after(since), 4)]
 
     assert written == [
-        "2027-10-31 02:30+02:00", "2027-10-31 02:00+01:00", "2027-10-31 02:30+01:00",
+        "2027-10-31 02:30+02:00",
+        "2027-10-31 02:00+01:00",
+        "2027-10-31 02:30+01:00",
         "2027-10-31 03:00",
-    ]  # fmt: skip
+    ]
 
 
 def test_days_that_are_left_out_for_ever_end_the_due_times() -> None:

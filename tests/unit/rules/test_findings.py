@@ -98,9 +98,10 @@ def test_calls_that_the_ledger_does_not_know_are_somebody_elses(
     counts = {} if called is None else {"shop": {SendPath.MASS_SEND: called}}
 
     found = judged(
-        used={"shop": {SendPath.MASS_SEND: used, SendPath.SENDALL: used}}, called=counts,
+        used={"shop": {SendPath.MASS_SEND: used, SendPath.SENDALL: used}},
+        called=counts,
         sharing={"shop"},
-    )  # fmt: skip
+    )
 
     assert [one.fault for one in found] == faults
 

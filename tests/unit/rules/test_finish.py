@@ -28,19 +28,43 @@ from broadcast.rules.finish_events import (
 
 #: As an XML reader gives it: every value a string.
 XML: dict[str, Any] = {
-    "ToUserName": "gh_0123456789ab", "FromUserName": "oHELP00000000000000000000mph",
-    "CreateTime": "1700000300", "MsgType": "event", "Event": "MASSSENDJOBFINISH",
-    "MsgID": "3147494276", "Status": "send success", "TotalCount": "10000", "FilterCount": "9612",
-    "SentCount": "9607", "ErrorCount": "5",
-    "CopyrightCheckResult": {"Count": "1", "CheckState": "2", "ResultList": {"item": {
-        "ArticleIdx": "1", "UserDeclareState": "0", "AuditState": "2",
-        "OriginalArticleUrl": "http://mp.weixin.qq.com/s/x", "OriginalArticleType": "1",
-        "CanReprint": "1", "NeedReplaceContent": "0", "NeedShowReprintSource": "1",
-    }}},
-    "ArticleUrlResult": {"Count": "1", "ResultList": {"item": {
-        "ArticleIdx": "1", "ArticleUrl": "http://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv",
-    }}},
-}  # fmt: skip
+    "ToUserName": "gh_0123456789ab",
+    "FromUserName": "oHELP00000000000000000000mph",
+    "CreateTime": "1700000300",
+    "MsgType": "event",
+    "Event": "MASSSENDJOBFINISH",
+    "MsgID": "3147494276",
+    "Status": "send success",
+    "TotalCount": "10000",
+    "FilterCount": "9612",
+    "SentCount": "9607",
+    "ErrorCount": "5",
+    "CopyrightCheckResult": {
+        "Count": "1",
+        "CheckState": "2",
+        "ResultList": {
+            "item": {
+                "ArticleIdx": "1",
+                "UserDeclareState": "0",
+                "AuditState": "2",
+                "OriginalArticleUrl": "http://mp.weixin.qq.com/s/x",
+                "OriginalArticleType": "1",
+                "CanReprint": "1",
+                "NeedReplaceContent": "0",
+                "NeedShowReprintSource": "1",
+            }
+        },
+    },
+    "ArticleUrlResult": {
+        "Count": "1",
+        "ResultList": {
+            "item": {
+                "ArticleIdx": "1",
+                "ArticleUrl": "http://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv",
+            }
+        },
+    },
+}
 BARE = {"MsgID": 3147494276, "Status": "send success"}
 
 
@@ -52,10 +76,16 @@ def test_event_is_read_whole() -> None:
     assert event.articles == (Article(n=1, url="http://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"),)
     assert event.copyright == (
         Copyright(
-            n=1, declared=0, audit=2, original_url="http://mp.weixin.qq.com/s/x", original_type=1,
-            may_reprint=1, replaces_content=0, shows_source=1,
+            n=1,
+            declared=0,
+            audit=2,
+            original_url="http://mp.weixin.qq.com/s/x",
+            original_type=1,
+            may_reprint=1,
+            replaces_content=0,
+            shows_source=1,
         ),
-    )  # fmt: skip
+    )
     assert event.check_state == 2
     assert event.created_at == datetime.fromtimestamp(1700000300, UTC)
 
@@ -69,23 +99,39 @@ def test_json_form_says_the_same_as_the_xml_form() -> None:
     assert read_finish(numbers(XML)) == read_finish(XML)
 
 
-@pytest.mark.parametrize("listed", [
-    {"item": [{"ArticleIdx": "1", "ArticleUrl": "u"}, {"ArticleIdx": "2", "ArticleUrl": "v"}]},
-    [{"ArticleIdx": 1, "ArticleUrl": "u"}, {"ArticleIdx": 2, "ArticleUrl": "v"}],
-    [{"item": {"ArticleIdx": 1, "ArticleUrl": "u"}},
-     {"item": {"ArticleIdx": 2, "ArticleUrl": "v"}}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"item": [{"ArticleIdx": "1", "ArticleUrl": "u"}, {"ArticleIdx": "2", "ArticleUrl": "v"}]},
+        [{"ArticleIdx": 1, "ArticleUrl": "u"}, {"ArticleIdx": 2, "ArticleUrl": "v"}],
+        [
+            {"item": {"ArticleIdx": 1, "ArticleUrl": "u"}},
+            {"item": {"ArticleIdx": 2, "ArticleUrl": "v"}},
+        ],
+    ],
+)
 def test_several_articles_are_read_however_they_are_listed(listed: object) -> None:
     event = read_finish(BARE | {"ArticleUrlResult": {"Count": 2, "ResultList": listed}})
 
     assert event.articles == (Article(n=1, url="u"), Article(n=2, url="v"))
 
 
-@pytest.mark.parametrize("part", [
-    None, "", " \n ", [], {}, {"Count": "0"}, {"Count": 0, "ResultList": None},
-    {"Count": "0", "ResultList": ""}, {"ResultList": {}}, {"ResultList": [None, "", {}]},
-    {"ResultList": {"item": None}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "part",
+    [
+        None,
+        "",
+        " \n ",
+        [],
+        {},
+        {"Count": "0"},
+        {"Count": 0, "ResultList": None},
+        {"Count": "0", "ResultList": ""},
+        {"ResultList": {}},
+        {"ResultList": [None, "", {}]},
+        {"ResultList": {"item": None}},
+    ],
+)
 def test_parts_that_are_missing_empty_or_null_are_none(part: object) -> None:
     event = read_finish(BARE | {"ArticleUrlResult": part, "CopyrightCheckResult": part})
 
@@ -107,11 +153,25 @@ def test_event_without_a_msg_id_is_refused(msg_id: object) -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([
-        "item", "ResultList", "Count", "ArticleIdx", "ArticleUrl", "CheckState",
-    ]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "item",
+                    "ResultList",
+                    "Count",
+                    "ArticleIdx",
+                    "ArticleUrl",
+                    "CheckState",
+                ]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @settings(deadline=None)
@@ -124,22 +184,25 @@ def test_nothing_that_a_push_can_hold_breaks_the_reading(fields: dict[str, objec
     assert job_end_of(event.status, event.counts) in JobEnd
 
 
-@pytest.mark.parametrize(("status", "sent", "means"), [
-    ("send success", 10, JobEnd.SENT),
-    ("send success", 0, JobEnd.SENT),
-    ("Send Success", None, JobEnd.SENT),
-    ("send_success", None, JobEnd.SENT),
-    ("send fail", 0, JobEnd.REFUSED),
-    ("send fail", None, JobEnd.REFUSED),
-    ("err(20431)", 0, JobEnd.REFUSED),
-    # Some got it: they would get it twice from whoever believes that nobody did.
-    ("send fail", 3, JobEnd.SENT),
-    ("err(20001)", 3, JobEnd.SENT),
-    ("new word", 3, JobEnd.SENT),
-    ("new word", 0, JobEnd.UNCLEAR),
-    ("", None, JobEnd.UNCLEAR),
-    ("err()", None, JobEnd.UNCLEAR),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "sent", "means"),
+    [
+        ("send success", 10, JobEnd.SENT),
+        ("send success", 0, JobEnd.SENT),
+        ("Send Success", None, JobEnd.SENT),
+        ("send_success", None, JobEnd.SENT),
+        ("send fail", 0, JobEnd.REFUSED),
+        ("send fail", None, JobEnd.REFUSED),
+        ("err(20431)", 0, JobEnd.REFUSED),
+        # Some got it: they would get it twice from whoever believes that nobody did.
+        ("send fail", 3, JobEnd.SENT),
+        ("err(20001)", 3, JobEnd.SENT),
+        ("new word", 3, JobEnd.SENT),
+        ("new word", 0, JobEnd.UNCLEAR),
+        ("", None, JobEnd.UNCLEAR),
+        ("err()", None, JobEnd.UNCLEAR),
+    ],
+)
 def test_status_and_count_say_how_the_job_ended(
     status: str, sent: int | None, means: JobEnd
 ) -> None:
@@ -157,15 +220,23 @@ T = datetime(2026, 11, 27, 8, tzinfo=UTC)
 _COUNTS = st.none() | st.sampled_from([0, 1, 18])
 #: What may be said of one job; few values, so that many are equal in part.
 EVENTS = st.builds(
-    FinishEvent, msg_id=st.just(1),
-    status=st.sampled_from([
-        finish_events.SUCCESS, finish_events.FAIL, "err(20001)", "err(20002)", "new", "",
-    ]),
+    FinishEvent,
+    msg_id=st.just(1),
+    status=st.sampled_from(
+        [
+            finish_events.SUCCESS,
+            finish_events.FAIL,
+            "err(20001)",
+            "err(20002)",
+            "new",
+            "",
+        ]
+    ),
     counts=st.builds(Counts, total=_COUNTS, eligible=_COUNTS, sent=_COUNTS, errors=_COUNTS),
     articles=st.sampled_from([(), (Article(n=1, url="u"),)]),
     check_state=st.none() | st.integers(1, 2),
     created_at=st.none() | st.sampled_from([T, T + timedelta(minutes=1)]),
-)  # fmt: skip
+)
 
 
 def last_word(events: list[FinishEvent]) -> FinishEvent:
@@ -195,24 +266,29 @@ def test_no_word_takes_away_whom_another_reached(events: list[FinishEvent]) -> N
 def said(status: str, *, sent: int | None = None, after: int = 0) -> FinishEvent:
     """Return an event made *after* seconds."""
     return FinishEvent(
-        msg_id=1, status=status, counts=Counts(sent=sent),
+        msg_id=1,
+        status=status,
+        counts=Counts(sent=sent),
         created_at=T + timedelta(seconds=after),
-    )  # fmt: skip
+    )
 
 
-@pytest.mark.parametrize(("wins", "loses"), [
-    (said("send success", sent=18), said("err(20001)", sent=0, after=60)),
-    (said("err(20001)", sent=18), said("err(20001)")),
-    (said("send fail", sent=18), said("send success", sent=17, after=60)),
-    (said("err(20001)", after=1), said("send success", sent=0)),
-    (said("send success", sent=0, after=1), said("err(20001)")),
-    (said("send success"), said("err(20001)", sent=0)),
-    (said("err(20001)", sent=0), said("err(20001)")),
-    (said("err(20002)"), said("err(20001)")),
-    # mass/get is asked on after a word that nobody knows: it unsays nothing.
-    (said("err(20001)"), said("new word", after=60)),
-    (said("err(20001)"), replace(said("send success", sent=0), created_at=None)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wins", "loses"),
+    [
+        (said("send success", sent=18), said("err(20001)", sent=0, after=60)),
+        (said("err(20001)", sent=18), said("err(20001)")),
+        (said("send fail", sent=18), said("send success", sent=17, after=60)),
+        (said("err(20001)", after=1), said("send success", sent=0)),
+        (said("send success", sent=0, after=1), said("err(20001)")),
+        (said("send success"), said("err(20001)", sent=0)),
+        (said("err(20001)", sent=0), said("err(20001)")),
+        (said("err(20002)"), said("err(20001)")),
+        # mass/get is asked on after a word that nobody knows: it unsays nothing.
+        (said("err(20001)"), said("new word", after=60)),
+        (said("err(20001)"), replace(said("send success", sent=0), created_at=None)),
+    ],
+)
 def test_what_weighs_more_on_one_job(wins: FinishEvent, loses: FinishEvent) -> None:
     assert supersedes(wins, loses)
     assert not supersedes(loses, wins)

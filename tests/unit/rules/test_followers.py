@@ -74,8 +74,10 @@ def test_whom_a_page_lists_follows_since_then_and_whom_it_does_not_has_left_at_t
     found = shown(merged(before, pushes({}), seen=seen((1_100, [1, 3])), whole=WHOLE))
 
     assert found == {
-        1: (5, 1_100, FOLLOWS), 2: (5, ENDED, SINCE_SAID), 3: (1_100, 1_100, FOLLOWS),
-    }  # fmt: skip
+        1: (5, 1_100, FOLLOWS),
+        2: (5, ENDED, SINCE_SAID),
+        3: (1_100, 1_100, FOLLOWS),
+    }
 
 
 def test_an_incomplete_pass_concludes_of_nobody_that_they_left() -> None:
@@ -139,8 +141,9 @@ class Person:
 
 LIVES = st.lists(
     st.lists(st.integers(1, 3_000), max_size=6, unique=True).map(sorted).map(Person),
-    min_size=1, max_size=8,
-)  # fmt: skip
+    min_size=1,
+    max_size=8,
+)
 
 
 @given(lives=LIVES, page=st.integers(BEGAN, ENDED), known_to=st.integers(0, 900))

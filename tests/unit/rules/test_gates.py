@@ -40,9 +40,14 @@ def gate(kind: GateKind, scope: GateScope = GateScope.BROADCAST, **facts: Any) -
     own = scope is GateScope.BROADCAST
     given: dict[str, Any] = {"path": None, "closed_at": NOW - timedelta(hours=1)} | facts
     return Gate(
-        id=1, scope=scope, kind=kind, account="default", broadcast_id="one" if own else None,
-        closed_by="tests", **given,
-    )  # fmt: skip
+        id=1,
+        scope=scope,
+        kind=kind,
+        account="default",
+        broadcast_id="one" if own else None,
+        closed_by="tests",
+        **given,
+    )
 
 
 def situation(*gates: Gate, **facts: Any) -> Situation:
@@ -105,15 +110,23 @@ def test_a_wait_ends_at_its_moment(wait: str) -> None:
 
 #: Whom no command opens: one is final, the others open when their time has come.
 NOBODY_OPENS = {
-    GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK, GateKind.COOLING_OFF, GateKind.ADMINISTRATOR,
-}  # fmt: skip
+    GateKind.CANCEL,
+    GateKind.SCHEDULE,
+    GateKind.LOOK,
+    GateKind.COOLING_OFF,
+    GateKind.ADMINISTRATOR,
+}
 
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:
     assert set(GateKind) == RESUME_OPENS | UNHALT_OPENS | NOBODY_OPENS
     assert {
-        GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD, GateKind.DRAFT, GateKind.RESTORED,
-    } == RESUME_OPENS  # fmt: skip
+        GateKind.PAUSE,
+        GateKind.BREAKER,
+        GateKind.HOLD,
+        GateKind.DRAFT,
+        GateKind.RESTORED,
+    } == RESUME_OPENS
     assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA} == UNHALT_OPENS
     assert {GateKind.CANCEL} == NOBODY_OPENS - OPEN_BY_TIME
 
@@ -143,9 +156,12 @@ def forbids(gate: Gate, path: SendPath, now: datetime) -> bool:
     if gate.path not in {None, path}:
         return False
     by_time = {
-        GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK, GateKind.COOLING_OFF,
+        GateKind.SCHEDULE,
+        GateKind.QUOTA,
+        GateKind.LOOK,
+        GateKind.COOLING_OFF,
         GateKind.ADMINISTRATOR,
-    }  # fmt: skip
+    }
     opens_by_itself = gate.kind in by_time
     return not (opens_by_itself and gate.until is not None and gate.until <= now)
 
@@ -167,9 +183,13 @@ def test_a_call_may_be_made_exactly_where_nothing_forbids_it(
 @given(SITUATIONS, GATES, MOMENTS)
 def test_one_more_gate_never_lets_a_call_pass(found: Situation, more: Gate, now: datetime) -> None:
     beside = situation(
-        *found.gates, more, phase=found.phase, path=found.path,
-        lane_waits_until=found.lane_waits_until, batch_waits_until=found.batch_waits_until,
-    )  # fmt: skip
+        *found.gates,
+        more,
+        phase=found.phase,
+        path=found.path,
+        lane_waits_until=found.lane_waits_until,
+        batch_waits_until=found.batch_waits_until,
+    )
 
     assert may_call(found, now) or not may_call(beside, now)
 
@@ -189,8 +209,10 @@ def test_planning_runs_under_every_gate_but_a_cancel_a_restore_and_a_time_to_com
     at = plan_due_at([gate(kind, until=NOW + SECOND)], None)
 
     wanted = {
-        GateKind.CANCEL: None, GateKind.RESTORED: None, GateKind.SCHEDULE: NOW + SECOND,
-    }  # fmt: skip
+        GateKind.CANCEL: None,
+        GateKind.RESTORED: None,
+        GateKind.SCHEDULE: NOW + SECOND,
+    }
     assert (kind in wanted) == (kind in FORBID_PLANNING)
     if kind in wanted:
         assert at == wanted[kind]
@@ -272,9 +294,11 @@ def test_what_nobody_was_left_for_is_not_shown_as_cancelled_by_a_person() -> Non
 
 
 @given(
-    st.lists(GATES, max_size=4), st.sampled_from(list(Phase)), st.booleans(),
+    st.lists(GATES, max_size=4),
+    st.sampled_from(list(Phase)),
+    st.booleans(),
     st.none() | st.sampled_from([S.COMPLETED, S.PARTIAL, S.FAILED, S.HELD, S.CANCELLED]),
-)  # fmt: skip
+)
 def test_every_broadcast_is_shown_in_a_state_that_the_contract_knows(
     gates: list[Gate], phase: Phase, called: bool, result: BroadcastState | None
 ) -> None:

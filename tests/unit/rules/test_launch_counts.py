@@ -121,14 +121,24 @@ def test_whom_a_campaign_goes_to_is_known_by_its_request() -> None:
 
 def test_sends_of_a_campaign_are_counted_up_to_the_end_of_the_next_month() -> None:
     weekly = CampaignPlan(
-        account="default", policy=Policy(), template=template({"to_all": True}),
+        account="default",
+        policy=Policy(),
+        template=template({"to_all": True}),
         schedule=Schedule(zone="Asia/Shanghai", cron="0 20 * * 5"),
-    )  # fmt: skip
+    )
 
     found = list(planned("weekly", weekly, FIRST))
     assert [f"{one.at:%m-%d}" for one in found] == [
-        "12-04", "12-11", "12-18", "12-25", "01-01", "01-08", "01-15", "01-22", "01-29",
-    ]  # fmt: skip
+        "12-04",
+        "12-11",
+        "12-18",
+        "12-25",
+        "01-01",
+        "01-08",
+        "01-15",
+        "01-22",
+        "01-29",
+    ]
     assert over(SERVICE, *found) == [
         ("over_month", "weekly", ["01-01 weekly", "01-08 weekly", "01-15 weekly", "01-22 weekly"])
     ]

@@ -35,12 +35,15 @@ SLACK = "https://hooks.slack.com/services/T0123/B0123/XXXXXXXXXXXX"
 @pytest.mark.parametrize(
     ("url", "bot"),
     [
-        (WECOM, Bot.WECOM), (DINGTALK, Bot.DINGTALK), (FEISHU, Bot.FEISHU), (SLACK, Bot.SLACK),
+        (WECOM, Bot.WECOM),
+        (DINGTALK, Bot.DINGTALK),
+        (FEISHU, Bot.FEISHU),
+        (SLACK, Bot.SLACK),
         ("https://open.larksuite.com/open-apis/bot/v2/hook/0a1b", Bot.FEISHU),
         ("https://proxy.example/cgi-bin/webhook/send?key=k", Bot.WECOM),
         ("https://chat.example/hooks/xyz", Bot.SLACK),
     ],
-)  # fmt: skip
+)
 def test_a_bot_is_known_by_its_path_whatever_stands_before_it(url: str, bot: Bot) -> None:
     assert receiver_of(url).bot is bot
 
@@ -87,13 +90,18 @@ def test_the_secret_that_signs_is_no_part_of_the_address() -> None:
 @pytest.mark.parametrize(
     "escape",
     [
-        str, str.upper, quote_plus, lambda one: quote_plus(quote_plus(one)).lower(), json.dumps,
+        str,
+        str.upper,
+        quote_plus,
+        lambda one: quote_plus(quote_plus(one)).lower(),
+        json.dumps,
         lambda one: json.dumps({"error": f"no hook {one}"}).replace("/", "\\/"),
         lambda one: "".join(f"\\u{ord(sign):04X}" for sign in one),
-        lambda one: one.rpartition("/")[2], lambda one: re.split("[/=]", one)[-1],
+        lambda one: one.rpartition("/")[2],
+        lambda one: re.split("[/=]", one)[-1],
         lambda one: f"{'x' * 180} {one}",
     ],
-)  # fmt: skip
+)
 def test_no_secret_is_left_of_an_answer_that_has_the_address(
     url: str, escape: Callable[[str], str]
 ) -> None:
@@ -114,9 +122,10 @@ def test_dingtalk_is_signed_in_the_query_encoded_once() -> None:
 
     query = {name: one for name, [one] in parse_qs(urlsplit(url).query).items()}
     assert query == {
-        "access_token": "0123456789abcdef", "timestamp": "1796011200000",
+        "access_token": "0123456789abcdef",
+        "timestamp": "1796011200000",
         "sign": "ZEo6IzMIqmZAMDcl9oGcUvOx7OrmBmzDySFCgXp9Kkc=",
-    }  # fmt: skip
+    }
     assert json.loads(body) == {"msgtype": "text", "text": {"content": "早"}}
     assert "早".encode() in body
 
@@ -126,9 +135,11 @@ def test_feishu_is_signed_in_the_body_under_what_others_sign() -> None:
 
     assert url == FEISHU
     assert json.loads(body) == {
-        "msg_type": "text", "content": {"text": "早"}, "timestamp": "1796011200",
+        "msg_type": "text",
+        "content": {"text": "早"},
+        "timestamp": "1796011200",
         "sign": "Ll6ixp5Hp8PI8KaFHVSb21YPyst41Uyux3tjLI6KOCI=",
-    }  # fmt: skip
+    }
 
 
 def test_who_has_no_secret_is_not_signed() -> None:
@@ -141,12 +152,16 @@ def test_who_has_no_secret_is_not_signed() -> None:
 @pytest.mark.parametrize(
     ("bot", "answer"),
     [
-        (Bot.WECOM, b'{"errcode":0,"errmsg":"ok"}'), (Bot.DINGTALK, b'{"errcode":0}'),
-        (Bot.FEISHU, b'{"code":0,"msg":"success"}'), (Bot.FEISHU, b'{"StatusCode":0}'),
-        (Bot.SLACK, b"ok"), (Bot.SLACK, b"ok\n"), (Bot.SLACK, b'{"success":true}'),
+        (Bot.WECOM, b'{"errcode":0,"errmsg":"ok"}'),
+        (Bot.DINGTALK, b'{"errcode":0}'),
+        (Bot.FEISHU, b'{"code":0,"msg":"success"}'),
+        (Bot.FEISHU, b'{"StatusCode":0}'),
+        (Bot.SLACK, b"ok"),
+        (Bot.SLACK, b"ok\n"),
+        (Bot.SLACK, b'{"success":true}'),
         (Bot.SLACK, b'{"ok":true}'),
     ],
-)  # fmt: skip
+)
 def test_its_own_word_confirms(bot: Bot, answer: bytes) -> None:
     assert refusal(bot, answer) is None
 
@@ -154,13 +169,20 @@ def test_its_own_word_confirms(bot: Bot, answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("bot", "answer"),
     [
-        (Bot.WECOM, b'{"errcode":93000}'), (Bot.WECOM, b"ok"), (Bot.WECOM, b"{}"),
-        (Bot.DINGTALK, b'{"errcode":310000}'), (Bot.FEISHU, b'{"code":19021,"StatusCode":0}'),
-        (Bot.FEISHU, b'{"code":null}'), (Bot.SLACK, b"no_service"), (Bot.SLACK, b'{"ok":false}'),
-        (Bot.SLACK, b'{"ok":"yes"}'), (Bot.SLACK, b""), (Bot.WECOM, b"[" * 9000),
+        (Bot.WECOM, b'{"errcode":93000}'),
+        (Bot.WECOM, b"ok"),
+        (Bot.WECOM, b"{}"),
+        (Bot.DINGTALK, b'{"errcode":310000}'),
+        (Bot.FEISHU, b'{"code":19021,"StatusCode":0}'),
+        (Bot.FEISHU, b'{"code":null}'),
+        (Bot.SLACK, b"no_service"),
+        (Bot.SLACK, b'{"ok":false}'),
+        (Bot.SLACK, b'{"ok":"yes"}'),
+        (Bot.SLACK, b""),
+        (Bot.WECOM, b"[" * 9000),
         (Bot.WECOM, b"\xff\xfe"),
     ],
-)  # fmt: skip
+)
 def test_anything_else_confirms_nothing(bot: Bot, answer: bytes) -> None:
     problem = refusal(bot, answer)
 
@@ -200,8 +222,12 @@ def test_a_post_has_room_for_as_many_as_fit_and_always_for_the_first() -> None:
 
 def test_gates_are_reported_that_no_person_closed_and_one_has_to_open() -> None:
     reported = {
-        GateKind.HOLD, GateKind.DRAFT, GateKind.BREAKER, GateKind.STOP, GateKind.RESTORED,
-    }  # fmt: skip
+        GateKind.HOLD,
+        GateKind.DRAFT,
+        GateKind.BREAKER,
+        GateKind.STOP,
+        GateKind.RESTORED,
+    }
     assert reported == REPORTED
 
 
@@ -209,11 +235,13 @@ def test_gates_are_reported_that_no_person_closed_and_one_has_to_open() -> None:
     ("url", "where"),
     [
         ("smtps://u:p@h.example/?to=a@b.example", ("h.example", 465, "u", "broadcast@h.example")),
-        ("smtp://me%40h.example:p@h.example:25/?to=a@b.example",
-         ("h.example", 25, "me@h.example", "me@h.example")),
+        (
+            "smtp://me%40h.example:p@h.example:25/?to=a@b.example",
+            ("h.example", 25, "me@h.example", "me@h.example"),
+        ),
         ("mailto:a@b.example?from=x@y.example", ("localhost", 25, "", "x@y.example")),
     ],
-)  # fmt: skip
+)
 def test_an_address_of_mail_says_server_and_sender(
     url: str, where: tuple[str, int, str, str]
 ) -> None:

@@ -40,9 +40,7 @@ def stands(
     state: BatchState, reason: Reason | None, *calls: Attempt, msg_id: int | None = None
 ) -> BatchHistory:
     history = [replace(each, number=n) for n, each in enumerate(calls, 1)]
-    return BatchHistory(
-        state=state, reason=reason, msg_id=msg_id, msg_status=None, history=history
-    )  # fmt: skip
+    return BatchHistory(state=state, reason=reason, msg_id=msg_id, msg_status=None, history=history)
 
 
 def corrected_by(of: BatchHistory) -> list[OperatorVerdict]:
@@ -140,7 +138,7 @@ def test_choice_between_two_jobs_that_wechat_named_is_changed_to_the_other_alone
 def test_reply_0_that_an_operator_denied_forbids_not_sent() -> None:
     of = stands(
         B.ACCEPTED, Reason.SAID_SENT, call(Outcome.ACCEPTED, msg_id=8, denied=True), msg_id=9
-    )  # fmt: skip
+    )
 
     assert not is_deniable(of, now=NOW)
 
@@ -161,10 +159,13 @@ def test_what_was_said_before_is_no_news(of: BatchHistory, said: list[OperatorVe
 
 def test_named_are_the_jobs_of_replies_that_no_other_batch_has() -> None:
     history = [
-        call(Outcome.ACCEPTED, msg_id=9, denied=True), call(Outcome.ALREADY_ACCEPTED, msg_id=8),
-        call(Outcome.ALREADY_ACCEPTED, msg_id=7, owned_elsewhere=True), ALREADY,
-        call(Outcome.UNKNOWN, msg_id=6), call(Outcome.UNKNOWN, msg_id=5, owned_elsewhere=True),
-    ]  # fmt: skip
+        call(Outcome.ACCEPTED, msg_id=9, denied=True),
+        call(Outcome.ALREADY_ACCEPTED, msg_id=8),
+        call(Outcome.ALREADY_ACCEPTED, msg_id=7, owned_elsewhere=True),
+        ALREADY,
+        call(Outcome.UNKNOWN, msg_id=6),
+        call(Outcome.UNKNOWN, msg_id=5, owned_elsewhere=True),
+    ]
 
     assert named_msg_ids(history) == [8, 9]
     assert named_msg_ids(history, of_another=True) == [7]

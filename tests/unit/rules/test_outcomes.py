@@ -26,9 +26,21 @@ O = Outcome  # noqa: E741 - the table below reads better
 PAGE = Path(__file__).parents[3] / "docs/wechat-api.md"
 # Five digits on the page that are no errcodes: a count of an example, and the statuses of an event.
 NO_ERRCODES = {
-    10000, 10001, 20001, 20002, 20004, 20006, 20008, 20013, 20431, 21000, 22000, 30001, 30002,
+    10000,
+    10001,
+    20001,
+    20002,
+    20004,
+    20006,
+    20008,
+    20013,
+    20431,
+    21000,
+    22000,
+    30001,
+    30002,
     30003,
-}  # fmt: skip
+}
 NUMBER = re.compile(r"(?<![\w#.:-])(\d{5}|9001001)(?:–(\d{5}))?(?![\w.:])")
 SENDS = (Endpoint.MASS_SEND, Endpoint.SENDALL)
 QUESTIONS = (Endpoint.MASS_GET, Endpoint.QUOTA, Endpoint.TOKEN)

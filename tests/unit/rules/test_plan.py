@@ -176,9 +176,11 @@ class TestProof:
         assert (proof.fit, proof.free, proof.short) == (Fit.UNPROVED, None, 0)
 
     @given(
-        calls=st.integers(1, 2_000), limit=st.integers(0, 2_000), used=st.integers(0, 2_000),
+        calls=st.integers(1, 2_000),
+        limit=st.integers(0, 2_000),
+        used=st.integers(0, 2_000),
         reserved=st.integers(0, 2_000),
-    )  # fmt: skip
+    )
     def test_plan_fits_exactly_when_its_calls_are_free(
         self, calls: int, limit: int, used: int, reserved: int
     ) -> None:

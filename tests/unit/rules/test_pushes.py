@@ -11,17 +11,28 @@ from broadcast.rules.pushes import Action, Push, push_of
 
 OPENID = "oTEST0000000000000000000001A"
 EVENT = {
-    "ToUserName": "gh_1", "FromUserName": OPENID, "CreateTime": "1700000000", "MsgType": "event",
-    "Event": "subscribe", "EventKey": "",
-}  # fmt: skip
+    "ToUserName": "gh_1",
+    "FromUserName": OPENID,
+    "CreateTime": "1700000000",
+    "MsgType": "event",
+    "Event": "subscribe",
+    "EventKey": "",
+}
 FINISHED = {
-    **EVENT, "FromUserName": "oHELP00000000000000000000mph", "Event": "MASSSENDJOBFINISH",
-    "MsgID": "3147494276", "Status": "send success",
-}  # fmt: skip
+    **EVENT,
+    "FromUserName": "oHELP00000000000000000000mph",
+    "Event": "MASSSENDJOBFINISH",
+    "MsgID": "3147494276",
+    "Status": "send success",
+}
 TEXT = {
-    "ToUserName": "gh_1", "FromUserName": OPENID, "CreateTime": 1700000000, "MsgType": "text",
-    "Content": "我的电话是 138", "MsgId": 23344556677,
-}  # fmt: skip
+    "ToUserName": "gh_1",
+    "FromUserName": OPENID,
+    "CreateTime": 1700000000,
+    "MsgType": "text",
+    "Content": "我的电话是 138",
+    "MsgId": 23344556677,
+}
 
 
 def of(fields: dict[str, Any], **changes: Any) -> Push:

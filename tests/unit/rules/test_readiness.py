@@ -28,9 +28,12 @@ NOT_WHITELISTED = "invalid ip 47.94.148.108 ipv6 ::ffff:47.94.148.108, not in wh
 def checks(**facts: Any) -> list[Check]:
     """The checks of one account that can send, but for *facts*."""
     fine: dict[str, Any] = {
-        "name": "shop", "token_problem": None, "calls": LEFT, "appid_setting": "WECHAT_APPID",
+        "name": "shop",
+        "token_problem": None,
+        "calls": LEFT,
+        "appid_setting": "WECHAT_APPID",
         "appsecret_setting": "WECHAT_APPSECRET",
-    }  # fmt: skip
+    }
     return list(readiness.of_account(AccountFacts(**fine | facts)))
 
 

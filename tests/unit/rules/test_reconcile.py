@@ -28,9 +28,17 @@ B, D = BatchState, Difference
 
 def batch(state: BatchState = B.FINISHED, **facts: Any) -> Reconciled:
     values: dict[str, Any] = {
-        "id": 1, "broadcast_id": "20261127-abcdef", "n": 1, "size": 10, "state": state,
-        "reason": None, "msg_id": 71, "msg_status": None, "first_called_at": NOW, "poll_at": None,
-    }  # fmt: skip
+        "id": 1,
+        "broadcast_id": "20261127-abcdef",
+        "n": 1,
+        "size": 10,
+        "state": state,
+        "reason": None,
+        "msg_id": 71,
+        "msg_status": None,
+        "first_called_at": NOW,
+        "poll_at": None,
+    }
     return Reconciled(**(values | facts))
 
 
@@ -42,33 +50,56 @@ def of(*batches: Reconciled, jobs: tuple[Job, ...] = ()) -> Comparison:
     return compare("shop", batches, jobs)
 
 
-@pytest.mark.parametrize(("there", "differences"), [
-    (batch(event=event()), []),
-    # WeChat's own list has no size that a count could differ from.
-    (batch(event=event(), size=None), []),
-    (batch(event=event(total=None)), []),
-    (batch(event=event(total=9)), [D.OTHER_COUNT]),
-    (batch(B.ACCEPTED, poll_at=NOW), []),
-    (batch(B.ACCEPTED), [D.UNFINISHED]),
-    (batch(B.ACCEPTED, poll_at=NOW, denied=True), [D.NO_JOB]),
-    (batch(B.ACCEPTED, poll_at=NOW, denied=True, reason=Reason.SAID_SENT), [D.NO_JOB_NAMED]),
-    (batch(B.ACCEPTED, msg_id=None, reason=Reason.SAID_SENT), [D.UNNAMED]),
-    (batch(B.FINISHED, msg_status="SEND_SUCCESS"), []),
-    (batch(reason=Reason.SAID_SENT, event=event(total=9), other_time=True), [D.OTHER_TIME]),
-    (batch(B.REFUSED, reason=Reason.REVIEW_REFUSED, event=event("err(20001)", sent=0),
-           other_time=True), [D.OTHER_TIME]),
-    (batch(B.REFUSED, reason=Reason.REVIEW_REFUSED), [D.REVIEW]),
-    (batch(B.REFUSED, reason=Reason.JOB_FAILED, msg_status="SEND_FAIL"), [D.FAILED]),
-    (batch(B.REFUSED, reason=Reason.REVIEW_REFUSED,
-           event=event("err(20001)", total=812, sent=0)), [D.REVIEW_OTHER]),
-    (batch(B.REFUSED, reason=Reason.REVIEW_REFUSED, msg_status="SEND_SUCCESS",
-           event=event("err(20001)", total=0, sent=0)), [D.REVIEW, D.CONTRADICTION]),
-    (batch(event=event(), msg_status="SEND_FAIL"), [D.CONTRADICTION]),
-    (batch(event=event(), msg_status="SEND_SUCCESS"), []),
-    (batch(B.REFUSED, reason=Reason.CONTENT_REFUSED, msg_id=None), []),
-    (batch(B.IN_DOUBT, msg_id=None), [D.IN_DOUBT]),
-    (batch(B.SPLIT, msg_id=None), []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("there", "differences"),
+    [
+        (batch(event=event()), []),
+        # WeChat's own list has no size that a count could differ from.
+        (batch(event=event(), size=None), []),
+        (batch(event=event(total=None)), []),
+        (batch(event=event(total=9)), [D.OTHER_COUNT]),
+        (batch(B.ACCEPTED, poll_at=NOW), []),
+        (batch(B.ACCEPTED), [D.UNFINISHED]),
+        (batch(B.ACCEPTED, poll_at=NOW, denied=True), [D.NO_JOB]),
+        (batch(B.ACCEPTED, poll_at=NOW, denied=True, reason=Reason.SAID_SENT), [D.NO_JOB_NAMED]),
+        (batch(B.ACCEPTED, msg_id=None, reason=Reason.SAID_SENT), [D.UNNAMED]),
+        (batch(B.FINISHED, msg_status="SEND_SUCCESS"), []),
+        (batch(reason=Reason.SAID_SENT, event=event(total=9), other_time=True), [D.OTHER_TIME]),
+        (
+            batch(
+                B.REFUSED,
+                reason=Reason.REVIEW_REFUSED,
+                event=event("err(20001)", sent=0),
+                other_time=True,
+            ),
+            [D.OTHER_TIME],
+        ),
+        (batch(B.REFUSED, reason=Reason.REVIEW_REFUSED), [D.REVIEW]),
+        (batch(B.REFUSED, reason=Reason.JOB_FAILED, msg_status="SEND_FAIL"), [D.FAILED]),
+        (
+            batch(
+                B.REFUSED,
+                reason=Reason.REVIEW_REFUSED,
+                event=event("err(20001)", total=812, sent=0),
+            ),
+            [D.REVIEW_OTHER],
+        ),
+        (
+            batch(
+                B.REFUSED,
+                reason=Reason.REVIEW_REFUSED,
+                msg_status="SEND_SUCCESS",
+                event=event("err(20001)", total=0, sent=0),
+            ),
+            [D.REVIEW, D.CONTRADICTION],
+        ),
+        (batch(event=event(), msg_status="SEND_FAIL"), [D.CONTRADICTION]),
+        (batch(event=event(), msg_status="SEND_SUCCESS"), []),
+        (batch(B.REFUSED, reason=Reason.CONTENT_REFUSED, msg_id=None), []),
+        (batch(B.IN_DOUBT, msg_id=None), [D.IN_DOUBT]),
+        (batch(B.SPLIT, msg_id=None), []),
+    ],
+)
 def test_each_difference_of_a_batch_is_named(
     there: Reconciled, differences: list[Difference]
 ) -> None:
@@ -92,13 +123,19 @@ def test_only_what_wechat_may_answer_newly_is_asked_about() -> None:
 def test_job_of_no_batch_is_the_consoles_or_of_each_batch_that_it_can_be() -> None:
     ours = OurBatch(broadcast_id="20261127-abcdef", n=3, size=10, state=B.IN_DOUBT, reason=None)
     job = Job(event=event(), ended_at=NOW)
-    done = of(jobs=(
-        job, replace(job, owner=ours), replace(job, candidates=(ours, replace(ours, n=4))),
-    ))  # fmt: skip
+    done = of(
+        jobs=(
+            job,
+            replace(job, owner=ours),
+            replace(job, candidates=(ours, replace(ours, n=4))),
+        )
+    )
 
     assert [(one.difference, one.n) for one in done.found] == [
-        (D.CONSOLE, None), (D.UNCLAIMED, 3), (D.UNCLAIMED, 4),
-    ]  # fmt: skip
+        (D.CONSOLE, None),
+        (D.UNCLAIMED, 3),
+        (D.UNCLAIMED, 4),
+    ]
     assert done.jobs == 3
 
 
@@ -117,10 +154,16 @@ def test_a_batch_and_the_jobs_that_it_can_be_are_counted_as_a_person_would() -> 
     assert of().differences == 0
 
 
-@pytest.mark.parametrize(("after", "can"), [
-    (timedelta(), True), (LONGEST, True), (LONGEST + timedelta(seconds=1), False),
-    (-SKEW, True), (-SKEW - timedelta(seconds=1), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("after", "can"),
+    [
+        (timedelta(), True),
+        (LONGEST, True),
+        (LONGEST + timedelta(seconds=1), False),
+        (-SKEW, True),
+        (-SKEW - timedelta(seconds=1), False),
+    ],
+)
 def test_job_fits_a_call_by_its_time_alone(after: timedelta, *, can: bool) -> None:
     assert fits([NOW], NOW + after) is can
     assert fits([], NOW) is False

@@ -27,10 +27,18 @@ def campaign(**schedule: object) -> Campaign:
     zoned = Schedule(zone="Asia/Shanghai", **schedule)  # type: ignore[arg-type]
     plan = CampaignPlan(account="default", schedule=zoned, policy=Policy(), template=NOTHING)
     return Campaign(
-        id="campaign-1", name="c", state=CampaignState.ENABLED, version=1, plan=plan,
-        decided_until=NOON, next_due_at=None, created_at=NOON, created_by="a", edited_at=NOON,
+        id="campaign-1",
+        name="c",
+        state=CampaignState.ENABLED,
+        version=1,
+        plan=plan,
+        decided_until=NOON,
+        next_due_at=None,
+        created_at=NOON,
+        created_by="a",
+        edited_at=NOON,
         edited_by="a",
-    )  # fmt: skip
+    )
 
 
 def test_a_run_is_rehearsed_from_a_day_and_again_from_an_hour_before_it() -> None:

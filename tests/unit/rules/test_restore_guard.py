@@ -32,10 +32,16 @@ def facts(**changed: Any) -> DatabaseFacts:
     """What a database says that made 7 calls and is as it was, but for what *changed*."""
     lane = {name: changed.pop(name) for name in ("claims", "seen_at") if name in changed}
     usual: dict[str, Any] = {
-        "id": "one", "known_place": "here", "place": "here", "seen_at": NOW, "notes": 5,
-        "is_closed": False, "now": NOW,
-        "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})}, "forgotten": {},
-    }  # fmt: skip
+        "id": "one",
+        "known_place": "here",
+        "place": "here",
+        "seen_at": NOW,
+        "notes": 5,
+        "is_closed": False,
+        "now": NOW,
+        "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})},
+        "forgotten": {},
+    }
     return DatabaseFacts(**{**usual, **changed})
 
 
@@ -148,9 +154,12 @@ def test_a_lane_without_a_call_that_no_worker_ever_saw_is_new() -> None:
     ],
 )
 def test_what_was_stored_before_redis_was_emptied_may_have_been_sent_of_a_lane_that_looks_new(
-    noted: int | None, emptied_at: datetime | None, seen_at: datetime,
-    owed_since: datetime | None, verdict: Verdict,
-) -> None:  # fmt: skip
+    noted: int | None,
+    emptied_at: datetime | None,
+    seen_at: datetime,
+    owed_since: datetime | None,
+    verdict: Verdict,
+) -> None:
     for lanes in ({"shop": LaneFacts()}, {}):
         database = replace(facts(lanes=lanes, emptied_at=emptied_at), seen_at=seen_at)
         counts = Counts(claims={}, notes=noted)

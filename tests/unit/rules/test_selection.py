@@ -66,10 +66,16 @@ def test_another_part_of_an_audience_is_another_send_but_not_by_its_seed() -> No
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        ("10%", "10%"), ("10.50 %".replace(" ", ""), "10.5%"), ("100%", "100%"), ("0.5%", "0.5%"),
-        ("2", "2"), ("0020", "20"), ("1000", "1000"), ("50.0", "50"),
+        ("10%", "10%"),
+        ("10.50 %".replace(" ", ""), "10.5%"),
+        ("100%", "100%"),
+        ("0.5%", "0.5%"),
+        ("2", "2"),
+        ("0020", "20"),
+        ("1000", "1000"),
+        ("50.0", "50"),
     ],
-)  # fmt: skip
+)
 def test_a_size_has_one_form(text: str, size: str) -> None:
     assert checked_size(text) == size
 

@@ -290,15 +290,21 @@ def test_redis_of_a_running_up_is_found(clean_environment: Path) -> None:
 @pytest.mark.parametrize(
     ("up", "ours", "found"),
     [
-        (None, None, True), (None, "sqlite:///own.db", False),
+        (None, None, True),
+        (None, "sqlite:///own.db", False),
         ("postgresql://u:p@h/d", "postgresql://u:p@h/d", True),
-        ("postgresql://u:p@h/d", None, False), ("sqlite:///own.db", "sqlite:///own.db", True),
+        ("postgresql://u:p@h/d", None, False),
+        ("sqlite:///own.db", "sqlite:///own.db", True),
     ],
-)  # fmt: skip
+)
 def test_the_account_of_a_running_up_is_that_of_its_database_alone(
-    clean_environment: Path, monkeypatch: pytest.MonkeyPatch, up: str | None, ours: str | None,
-    *, found: bool,
-) -> None:  # fmt: skip
+    clean_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    up: str | None,
+    ours: str | None,
+    *,
+    found: bool,
+) -> None:
     def load(url: str | None) -> Settings:
         if url is None:
             monkeypatch.delenv("DATABASE_URL", raising=False)

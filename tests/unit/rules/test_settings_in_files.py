@@ -46,9 +46,12 @@ def test_a_url_with_a_password_may_stand_in_a_file(
     ],
 )
 def test_a_file_of_a_url_that_cannot_be_taken_is_named_and_its_content_is_not(
-    content: str | None, also: str | None, problem: str, monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+    also: str | None,
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     file = tmp_path / "url"
     if content is not None:
         file.write_text(content, "utf-8")

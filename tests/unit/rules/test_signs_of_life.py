@@ -33,10 +33,13 @@ def test_each_sign_explains_the_silence_before_it(sign: str) -> None:
 @pytest.mark.parametrize(
     ("sign", "since"),
     [
-        ("waits_until", LATER), ("due_changed_at", LATER), ("leased_until", AT), ("called_at", AT),
+        ("waits_until", LATER),
+        ("due_changed_at", LATER),
+        ("leased_until", AT),
+        ("called_at", AT),
         ("doubt_until", AT),
     ],
-)  # fmt: skip
+)
 def test_a_plan_needs_no_lane_so_a_driver_of_it_is_no_sign_for_the_plan(
     sign: str, since: datetime
 ) -> None:

@@ -17,9 +17,17 @@ AT = datetime(2026, 11, 27, 8, 30, 5, 120, tzinfo=UTC)
 def test_a_message_comes_back_with_its_facts() -> None:
     inner = Message("request.reason.least", n=2)
     kept = Message(
-        "error.x", n=3, none=None, yes=True, at=AT, span=timedelta(hours=2), inner=inner,
-        each=[1, inner, "好\0\ud800"], share=0.5, month=date(2026, 12, 1),
-    )  # fmt: skip
+        "error.x",
+        n=3,
+        none=None,
+        yes=True,
+        at=AT,
+        span=timedelta(hours=2),
+        inner=inner,
+        each=[1, inner, "好\0\ud800"],
+        share=0.5,
+        month=date(2026, 12, 1),
+    )
 
     text = stored_message.stored(kept)
 
@@ -29,9 +37,13 @@ def test_a_message_comes_back_with_its_facts() -> None:
 
 def test_what_json_does_not_have_is_kept_as_a_message_or_as_text() -> None:
     kept = Message(
-        "error.x", problem=InputError("error.y", n=1), state=BatchState.ACCEPTED, long="x" * 9_999,
-        pair=(1, 2), other=object,
-    )  # fmt: skip
+        "error.x",
+        problem=InputError("error.y", n=1),
+        state=BatchState.ACCEPTED,
+        long="x" * 9_999,
+        pair=(1, 2),
+        other=object,
+    )
 
     facts = stored_message.parse(stored_message.stored(kept)).facts
 
@@ -43,13 +55,22 @@ def test_what_json_does_not_have_is_kept_as_a_message_or_as_text() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "no JSON", "[]", "3", "null", '"error.x"', "{}", '{"id": 1, "facts": {}}',
-        '{"id": "x", "facts": []}', '{"id": "x", "facts": {"a": {"b": 1}}}',
+        "",
+        "no JSON",
+        "[]",
+        "3",
+        "null",
+        '"error.x"',
+        "{}",
+        '{"id": 1, "facts": {}}',
+        '{"id": "x", "facts": []}',
+        '{"id": "x", "facts": {"a": {"b": 1}}}',
         '{"id": "x", "facts": {"a": {"moment": "tomorrow"}}}',
         '{"id": "x", "facts": {"a": {"day": "2026-13-01"}}}',
         '{"id": "x", "facts": {"a": {"seconds": "1"}}}',
-        '{"id": "x", "facts": {"a": {"seconds": 1e300}}}', "[" * 100_000,
+        '{"id": "x", "facts": {"a": {"seconds": 1e300}}}',
+        "[" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_message_is_one_that_says_so(text: str) -> None:
     assert stored_message.parse(text) == stored_message.UNREADABLE

@@ -70,11 +70,13 @@ def test_braces_that_would_go_out_as_they_stand_are_refused(text: str, message_i
 def test_of_a_request_the_text_and_the_titles_are_rendered_and_nothing_else() -> None:
     template = Template(
         request={
-            "content": {"msgtype": "text", "text": {"content": "{day}"}}, "title": "{month}",
+            "content": {"msgtype": "text", "text": {"content": "{day}"}},
+            "title": "{month}",
             "exclude": ["{date}"],
         },
-        draft_title="New {date}", audience_file="/lists/{date}.txt",
-    )  # fmt: skip
+        draft_title="New {date}",
+        audience_file="/lists/{date}.txt",
+    )
 
     found = template.rendered(DUE, "Asia/Shanghai")
 

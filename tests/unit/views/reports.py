@@ -25,9 +25,14 @@ def of_account(kind: GateKind, **facts: Any) -> Gate:
     """A closed gate of the account."""
     given: dict[str, Any] = {"closed_at": NOW - timedelta(hours=1), "closed_by": "worker"} | facts
     return Gate(
-        id=1, scope=GateScope.ACCOUNT, kind=kind, account="shop", broadcast_id=None, path=None,
+        id=1,
+        scope=GateScope.ACCOUNT,
+        kind=kind,
+        account="shop",
+        broadcast_id=None,
+        path=None,
         **given,
-    )  # fmt: skip
+    )
 
 
 def own(kind: GateKind, **facts: Any) -> Gate:
@@ -43,22 +48,33 @@ def stopped(**facts: Any) -> LaneView:
 HALT = of_account(GateKind.HALT, closed_by="cli:ann@desk")
 HALTED = replace(FREE, gates=(HALT,))
 STOPPED = stopped(
-    closed_at=NOW - timedelta(hours=2), reason=Reason.ACCOUNT_STOPPED, errcode=48001,
+    closed_at=NOW - timedelta(hours=2),
+    reason=Reason.ACCOUNT_STOPPED,
+    errcode=48001,
     errmsg="api unauthorized",
-)  # fmt: skip
+)
 BOTH = replace(STOPPED, gates=(*STOPPED.gates, HALT))
 #: In which set the followers of a batch are.
 SET_OF = {
-    BatchState.ACCEPTED: "accepted", BatchState.REFUSED: "refused",
-    BatchState.CANCELLED: "cancelled", BatchState.IN_DOUBT: "in_doubt",
-}  # fmt: skip
+    BatchState.ACCEPTED: "accepted",
+    BatchState.REFUSED: "refused",
+    BatchState.CANCELLED: "cancelled",
+    BatchState.IN_DOUBT: "in_doubt",
+}
 
 
 def batch(n: int, size: int = 5, state: BatchState = BatchState.PLANNED, **facts: Any) -> BatchLine:
     values: dict[str, Any] = {
-        "n": n, "size": size, "state": state, "reason": None, "errcode": None, "errmsg": None,
-        "msg_id": None, "attempts": 0, "not_before": None,
-    }  # fmt: skip
+        "n": n,
+        "size": size,
+        "state": state,
+        "reason": None,
+        "errcode": None,
+        "errmsg": None,
+        "msg_id": None,
+        "attempts": 0,
+        "not_before": None,
+    }
     return BatchLine(**(values | facts))
 
 
@@ -70,9 +86,10 @@ def refused(n: int, errcode: int, **facts: Any) -> BatchLine:
 ENDED = frozenset({BroadcastState.COMPLETED, BroadcastState.PARTIAL, BroadcastState.FAILED})
 #: What closes the gate by which a state is shown, where no gate is given.
 SHOWN_BY = {
-    BroadcastState.PAUSED: GateKind.PAUSE, BroadcastState.CANCELLED: GateKind.CANCEL,
+    BroadcastState.PAUSED: GateKind.PAUSE,
+    BroadcastState.CANCELLED: GateKind.CANCEL,
     BroadcastState.HELD: GateKind.HOLD,
-}  # fmt: skip
+}
 
 
 def report(
@@ -82,15 +99,28 @@ def report(
     if not gates and not lane.gates and state in SHOWN_BY:
         gates = (own(SHOWN_BY[state], closed_by="cli:ann@desk"),)
     values: dict[str, Any] = {
-        "id": ID, "account": "shop", "key": "june", "state": state, "msgtype": "text",
-        "content": HELLO, "phase": Phase.ENDED if state in ENDED else Phase.SENDING,
+        "id": ID,
+        "account": "shop",
+        "key": "june",
+        "state": state,
+        "msgtype": "text",
+        "content": HELLO,
+        "phase": Phase.ENDED if state in ENDED else Phase.SENDING,
         "audience": dict.fromkeys(("read", *SKIPS, "planned"), 0) | {"read": 10, "planned": 10},
         "recipients": dict.fromkeys(SETS, 0) | {"waiting": 10},
         "batches": dict.fromkeys(("total", "finished", *SETS), 0) | {"total": 2, "waiting": 2},
-        "batch_list": [batch(1), batch(2)], "calls": 0, "results_due": 0, "lane": lane,
-        "gates": (*gates, *lane.gates), "created_at": NOW, "scheduled_at": None,
-        "late_by": timedelta(minutes=15), "started_at": None, "finished_at": None, "now": NOW,
-    }  # fmt: skip
+        "batch_list": [batch(1), batch(2)],
+        "calls": 0,
+        "results_due": 0,
+        "lane": lane,
+        "gates": (*gates, *lane.gates),
+        "created_at": NOW,
+        "scheduled_at": None,
+        "late_by": timedelta(minutes=15),
+        "started_at": None,
+        "finished_at": None,
+        "now": NOW,
+    }
     return Report(**(values | facts))
 
 

@@ -38,9 +38,11 @@ from tests.unit.views.reports import (
 
 S = BroadcastState
 DOUBTS = stopped(
-    closed_at=NOW, reason=Reason.TOO_MANY_DOUBTS, count=3,
+    closed_at=NOW,
+    reason=Reason.TOO_MANY_DOUBTS,
+    count=3,
     broadcasts=("20261127-abcdef", "20261127-fedcba"),
-)  # fmt: skip
+)
 
 USED_UP = replace(
     FREE,
@@ -58,10 +60,11 @@ OF_SENDALL = replace(
     gates=(
         replace(
             of_account(GateKind.STOP, reason=Reason.QUOTA_MONTH, errcode=45028),
-            scope=GateScope.PATH, path=SendPath.SENDALL,
+            scope=GateScope.PATH,
+            path=SendPath.SENDALL,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def test_a_stop_of_one_interface_is_no_stop_of_the_other() -> None:
@@ -122,10 +125,15 @@ def test_a_broadcast_held_by_its_account_alone_names_no_other_command() -> None:
     [
         ({"gates": [own(GateKind.HOLD, reason=Reason.PLAN_DOES_NOT_FIT)]}, "blocker.does_not_fit"),
         ({"gates": [own(GateKind.HOLD, reason=Reason.MISSED_TIME)]}, "blocker.missed_at_once"),
-        ({"recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
-          "batches": {"total": 2, "waiting": 0, "in_doubt": 1}}, "blocker.in_doubt_one"),
+        (
+            {
+                "recipients": dict.fromkeys(SETS, 0) | {"accepted": 5, "in_doubt": 5},
+                "batches": {"total": 2, "waiting": 0, "in_doubt": 1},
+            },
+            "blocker.in_doubt_one",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broadcast_held_for_a_reason_of_its_own_tells_it_beside_the_halt(
     own: Mapping[str, Any], wanted: str
 ) -> None:
@@ -226,9 +234,12 @@ def test_a_content_refused_in_the_middle_is_never_to_be_sent_to_the_same_list(
     other: Any, lang: Language
 ) -> None:
     middle = of_batches(
-        S.PAUSED, other, refused(2, 45002, reason=Reason.CONTENT_REFUSED), batch(3),
+        S.PAUSED,
+        other,
+        refused(2, 45002, reason=Reason.CONTENT_REFUSED),
+        batch(3),
         gates=[own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=45002)],
-    )  # fmt: skip
+    )
 
     line, *doubts = blocker_lines.blocker_lines(middle)
 

@@ -48,8 +48,12 @@ def test_counts_are_shown_as_wechat_gave_them() -> None:
 
     assert said(there) == ["WeChat's counts: 8 delivered · 9 eligible · 10 in the list · 1 failed"]
     assert as_json(there)["delivered"] == {
-        "total": 10, "eligible": 9, "sent": 8, "errors": 1, "jobs": 1,
-    }  # fmt: skip
+        "total": 10,
+        "eligible": 9,
+        "sent": 8,
+        "errors": 1,
+        "jobs": 1,
+    }
 
 
 def test_counts_of_some_batches_are_not_taken_for_those_of_all() -> None:
@@ -84,8 +88,12 @@ def test_counts_that_did_not_come_are_not_guessed() -> None:
 
     assert said(there)[0].startswith("No counts from WeChat")
     assert as_json(there)["delivered"] == {
-        "total": None, "eligible": None, "sent": None, "errors": None, "jobs": 0,
-    }  # fmt: skip
+        "total": None,
+        "eligible": None,
+        "sent": None,
+        "errors": None,
+        "jobs": 0,
+    }
     assert said(replace(there, results_due=1)) == []
 
 
@@ -130,8 +138,9 @@ def test_articles_and_reprints_are_named_once() -> None:
     other = Copyright(n=2, original_url="http://mp.weixin.qq.com/s/p", may_reprint=0)
     event = ended(
         articles=(Article(n=1, url="http://mp.weixin.qq.com/s/x\x1b[2J"),),
-        copyright=(one, other), check_state=3,
-    )  # fmt: skip
+        copyright=(one, other),
+        check_state=3,
+    )
 
     told = said(of(line(1, event), line(2, event), jobs=2))[1:]
 
@@ -158,9 +167,14 @@ def test_a_count_that_is_missing_is_not_shown_as_none_delivered() -> None:
 
 def recalled(msg_id: int, *, article: int | None = None, maybe: bool = False) -> OperatorAction:
     return OperatorAction(
-        at=NOW, who="cli:ann@desk", did=Did.RECALL, why=None, msg_id=msg_id, article=article,
+        at=NOW,
+        who="cli:ann@desk",
+        did=Did.RECALL,
+        why=None,
+        msg_id=msg_id,
+        article=article,
         maybe=maybe,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,14 @@ def test_a_code_of_a_mass_send_says_what_it_means_for_the_access_token_too() -> 
 def test_a_fix_says_what_the_system_does_by_itself(errcode: int) -> None:
     """Whoever reads of a pause, a wait or a doubt must not do it again by hand."""
     words = {
-        Outcome.STOP_BROADCAST: "is paused", Outcome.QUOTA_MONTH: "broadcast resume",
-        Outcome.QUOTA_TODAY: "automatically", Outcome.THROTTLED: "automatically",
-        Outcome.TOKEN: "fetched again", Outcome.ALREADY_ACCEPTED: "in doubt",
+        Outcome.STOP_BROADCAST: "is paused",
+        Outcome.QUOTA_MONTH: "broadcast resume",
+        Outcome.QUOTA_TODAY: "automatically",
+        Outcome.THROTTLED: "automatically",
+        Outcome.TOKEN: "fetched again",
+        Outcome.ALREADY_ACCEPTED: "in doubt",
         Outcome.BAD_RECIPIENTS: "refused",
-    }  # fmt: skip
+    }
 
     assert words[meaning(Endpoint.MASS_SEND, errcode).outcome] in EN(next(lines(errcode)))
 

@@ -38,14 +38,18 @@ def test_no_refusal_names_an_option_outside_of_a_command(language: Language) -> 
     [
         ("Add --again.", 'Add "again": true.'),
         ("用 --at 改到别的日子", '用 "at" 改到别的日子'),
-        ("First run: broadcast followers sync --account shop. Or --late-by",
-         'First run: broadcast followers sync --account shop. Or "late_by"'),
+        (
+            "First run: broadcast followers sync --account shop. Or --late-by",
+            'First run: broadcast followers sync --account shop. Or "late_by"',
+        ),
         ("`broadcast list --title x`, --title", '`broadcast list --title x`, "title"'),
-        ("belongs to broadcast 20261127-abcdef, use another --key",
-         'belongs to broadcast 20261127-abcdef, use another "key"'),
+        (
+            "belongs to broadcast 20261127-abcdef, use another --key",
+            'belongs to broadcast 20261127-abcdef, use another "key"',
+        ),
         ("Choose --accounts or --kind", "Choose --accounts or --kind"),
     ],
-)  # fmt: skip
+)
 def test_options_are_members_and_commands_stay(text: str, told: str) -> None:
     assert in_members(text) == told
 
@@ -53,11 +57,13 @@ def test_options_are_members_and_commands_stay(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Message("error.of_a_later_release", n=1), Message("error.key.too_long", size=1),
-        Message("error.dead.more", n="x"), Message("dead.line", times="x"),
+        Message("error.of_a_later_release", n=1),
+        Message("error.key.too_long", size=1),
+        Message("error.dead.more", n="x"),
+        Message("dead.line", times="x"),
         Message("error.plan.sample_too_small", sample="1", people="x", left=1),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_reason_of_another_release_is_told_as_such(message: Message, language: Language) -> None:
     texts = Texts(language)
@@ -78,10 +84,11 @@ def test_what_a_request_quotes_acts_on_nobodys_terminal() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Message("error.broadcast.ended", id="x"), Message("error.retry.cancelled", id="x"),
+        Message("error.broadcast.ended", id="x"),
+        Message("error.retry.cancelled", id="x"),
         Message("notice.submit.overlap", id="x", count=1, planned=2, at="x", commands="", file=""),
     ],
-)  # fmt: skip
+)
 def test_what_a_program_can_look_at_itself_names_no_command_and_no_address(
     message: Message, language: Language
 ) -> None:

@@ -26,19 +26,25 @@ def driven(moved_at: Any = NOW - 3 * LIMIT, **signs: Any) -> Driven:
 
 def first_call(due: datetime) -> FirstCallLimit:
     return FirstCallLimit(
-        due=due, attended=(), unattended_s=0, unattended_at=None,
+        due=due,
+        attended=(),
+        unattended_s=0,
+        unattended_at=None,
         late_by_s=int(LIMIT.total_seconds()),
-    )  # fmt: skip
+    )
 
 
 def overdue(by: timedelta, **facts: Any) -> Report:
     """A broadcast that nobody launched *by* this long after its time."""
     due = NOW - by
     given: dict[str, Any] = {
-        "gates": (own(GateKind.SCHEDULE, until=due),), "phase": Phase.PLANNING,
-        "scheduled_at": due, "published_at": NOW - 3 * LIMIT, "driven": driven(),
+        "gates": (own(GateKind.SCHEDULE, until=due),),
+        "phase": Phase.PLANNING,
+        "scheduled_at": due,
+        "published_at": NOW - 3 * LIMIT,
+        "driven": driven(),
         "first_call": first_call(due),
-    }  # fmt: skip
+    }
     return report(S.PLANNING, **(given | facts))
 
 
@@ -59,9 +65,11 @@ def test_what_is_past_the_limit_is_said_to_be_held_once_a_worker_runs(
 
 def test_one_without_a_time_is_late_after_it_was_stored() -> None:
     waits = report(
-        S.WAITING, published_at=NOW - 2 * LIMIT, driven=driven(),
+        S.WAITING,
+        published_at=NOW - 2 * LIMIT,
+        driven=driven(),
         first_call=first_call(NOW - 2 * LIMIT),
-    )  # fmt: skip
+    )
 
     assert [line.id for line in blocker_lines.blocker_lines(waits)] == ["blocker.no_worker_late"]
     begun = replace(waits, started_at=NOW - LIMIT, first_call=None)

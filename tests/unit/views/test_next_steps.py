@@ -146,9 +146,12 @@ def test_a_doubt_is_told_with_when_to_look_and_what_wechat_named() -> None:
     told = steps(report(S.HELD), doubts=doubts)
 
     assert [line.id for line in told] == [
-        "next_step.doubts", "next_step.doubt", "next_step.doubt_named", "next_step.doubt_several",
+        "next_step.doubts",
+        "next_step.doubt",
+        "next_step.doubt_named",
+        "next_step.doubt_several",
         "next_step.doubt_refused",
-    ]  # fmt: skip
+    ]
     assert told[1].facts["at"] == Between(first=early, last=NOW, now=NOW)
     assert told[3].facts["msg_ids"] == [7, 8]
     # One job is taken without its number, of several one must be named.
@@ -173,8 +176,9 @@ def test_the_codes_of_a_failed_broadcast_come_with_the_command_that_explains_the
     failed = list(next_steps.explain(report(S.FAILED, batch_list=codes)))
 
     assert failed == [
-        Message("next_step.explain", code=40003), Message("next_step.explain", code=45028),
-    ]  # fmt: skip
+        Message("next_step.explain", code=40003),
+        Message("next_step.explain", code=45028),
+    ]
     assert list(next_steps.explain(report(S.SENDING, batch_list=codes))) == []
 
 
@@ -203,8 +207,9 @@ def test_a_completed_broadcast_names_who_got_it_and_how_to_wait_for_wechats_repo
 
     assert steps(replace(done, results_due=0)) == [Message("next_step.completed", id=ID)]
     assert steps(replace(done, results_due=1)) == [
-        Message("next_step.completed", id=ID), Message("next_step.results", id=ID),
-    ]  # fmt: skip
+        Message("next_step.completed", id=ID),
+        Message("next_step.results", id=ID),
+    ]
     assert steps(done, stays=False) == []
     assert steps(replace(of_wechat, results_due=0)) == []
     assert "next_step.completed" not in [line.id for line in steps(of_batches(S.SENDING, TAKEN))]
@@ -221,8 +226,9 @@ def test_what_an_operator_marked_as_not_sent_waits_for_no_reason_to_pass() -> No
     told = steps(report(S.PARTIAL, batches={"refused": 2}), left_over=groups)
 
     assert [(line.id, line.facts["numbers"]) for line in told[:2]] == [
-        ("next_step.retry_one", Shortened([2])), ("next_step.retry_verdict_one", Shortened([1])),
-    ]  # fmt: skip
+        ("next_step.retry_one", Shortened([2])),
+        ("next_step.retry_verdict_one", Shortened([1])),
+    ]
 
 
 def test_no_retry_is_offered_for_batches_that_it_would_leave_for_who_is_suppressed() -> None:
@@ -233,9 +239,12 @@ def test_no_retry_is_offered_for_batches_that_it_would_leave_for_who_is_suppress
     [told, *others] = steps(report(S.PARTIAL, batches={"refused": 2}), left_over=[left])
 
     assert told == Message(
-        "next_step.suppressed", id=ID, account="shop", numbers=Shortened([2, 3]),
+        "next_step.suppressed",
+        id=ID,
+        account="shop",
+        numbers=Shortened([2, 3]),
         followers=follower_count(9),
-    )  # fmt: skip
+    )
     assert not [line for line in others if line.id.startswith("next_step.retry")]
 
 
@@ -265,8 +274,11 @@ def test_what_to_do_after_a_review_fits_what_stopped_it(
     assert said in EN(what)
     assert heading in [one.id for one in told]
     again = RetryGroup(
-        verdict=RetryVerdict.REVIEWED, numbers=[2], followers=5, reason=Reason.REVIEW_REFUSED,
+        verdict=RetryVerdict.REVIEWED,
+        numbers=[2],
+        followers=5,
+        reason=Reason.REVIEW_REFUSED,
         errcode=None,
-    )  # fmt: skip
+    )
     left = Retried(placed=[again], goes=Goes.NOTHING, forgotten={}, suppressed={})
     assert said in " ".join(map(EN, retried(of_batches(S.PARTIAL, TAKEN, stopped), left)))

@@ -12,10 +12,14 @@ S = BroadcastState
 
 def shown(phase: Phase, state: BroadcastState) -> str:
     told = report(
-        state, phase=phase, published_at=NOW, batch_list=[], recipients=dict.fromkeys(SETS, 0),
+        state,
+        phase=phase,
+        published_at=NOW,
+        batch_list=[],
+        recipients=dict.fromkeys(SETS, 0),
         audience=report(S.SENDING).audience | {"read": 5, "suppressed": 5, "planned": 0},
         batches=dict.fromkeys(("total", "finished", *SETS), 0),
-    )  # fmt: skip
+    )
     return "\n".join(EN(line) for line in report_lines.report_lines(told, [], {}))
 
 

@@ -11,13 +11,26 @@ from tests.unit.views.reports import NOW, ZH
 
 def test_in_a_list_a_notice_of_several_lines_takes_one() -> None:
     held = Message(
-        "notice.launch_held", account="shop", subject="weekly", due=NOW, command="broadcast a",
-        reason=Message("launch.missed"), look="broadcast b",
-    )  # fmt: skip
+        "notice.launch_held",
+        account="shop",
+        subject="weekly",
+        due=NOW,
+        command="broadcast a",
+        reason=Message("launch.missed"),
+        look="broadcast b",
+    )
     one = Notice(
-        id=1, key="k", message=held, receiver="wecom:host:1", tries=0, problem=None,
-        state=NoticeState.SENT, due_at=None, posted_at=None, since=NOW,
-    )  # fmt: skip
+        id=1,
+        key="k",
+        message=held,
+        receiver="wecom:host:1",
+        tries=0,
+        problem=None,
+        state=NoticeState.SENT,
+        due_at=None,
+        posted_at=None,
+        since=NOW,
+    )
 
     [line] = ZH(notices.in_a_list(one, ZH, now=NOW)).splitlines()
 

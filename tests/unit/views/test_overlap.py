@@ -60,8 +60,10 @@ def test_the_question_has_the_strongest_fact() -> None:
     facts = [overlap_words.strongest(one) for one in each]
 
     assert [one and (one.id, one.facts["count"]) for one in facts] == [
-        ("overlap.asked_to_come", 12), ("overlap.asked_today", 9), ("overlap.asked_earlier", 7501),
-    ]  # fmt: skip
+        ("overlap.asked_to_come", 12),
+        ("overlap.asked_today", 9),
+        ("overlap.asked_earlier", 7501),
+    ]
 
 
 def test_the_rest_is_cancelled_listed_and_sent_to_and_those_in_doubt_are_not_in_it() -> None:
@@ -124,11 +126,14 @@ def test_what_nobody_can_count_is_named_and_asked_about_last() -> None:
     )
 
     assert ids(known) == [
-        "overlap.uncounted", "overlap.uncounted_to_come", "overlap.uncounted_same",
-    ]  # fmt: skip
+        "overlap.uncounted",
+        "overlap.uncounted_to_come",
+        "overlap.uncounted_same",
+    ]
     assert ids(replace(known, uncounted=[sent] * 4)) == [
-        "overlap.uncounted_several", "overlap.more",
-    ]  # fmt: skip
+        "overlap.uncounted_several",
+        "overlap.more",
+    ]
     three = replace(known, uncounted=[sent, replace(sent, id="b"), replace(sent, id="c")])
     [line] = overlap_words.overlap_lines(three, Moment(NOW, NOW))
     assert "b (" in EN(line)

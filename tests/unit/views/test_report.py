@@ -67,9 +67,11 @@ def test_batches_of_one_size_are_told_without_a_range(sizes: list[int], en: str,
 
 def test_one_of_a_kind_is_told_in_the_singular() -> None:
     held = of_batches(
-        S.HELD, batch(1, state=BatchState.IN_DOUBT), refused(3, 40003),
+        S.HELD,
+        batch(1, state=BatchState.IN_DOUBT),
+        refused(3, 40003),
         audience=report(S.HELD).audience | {"malformed": 1},
-    )  # fmt: skip
+    )
 
     told = list(report_lines.report_lines(held, [], {"malformed": [(7, "x")]}))
 
@@ -83,8 +85,10 @@ def test_the_end_is_told_once_there_is_one() -> None:
 
     assert "report.times" in lines(report(S.SENDING))
     assert lines(ended)["report.times_ended"].facts == {
-        "created": Moment(NOW - timedelta(minutes=9), NOW), "who": "?", "ended": Moment(NOW, NOW),
-    }  # fmt: skip
+        "created": Moment(NOW - timedelta(minutes=9), NOW),
+        "who": "?",
+        "ended": Moment(NOW, NOW),
+    }
 
 
 def test_what_is_held_for_doubts_is_not_said_to_have_ended() -> None:
@@ -125,9 +129,13 @@ def test_a_reply_that_came_is_not_said_to_be_lost(
     errcode: int | None, lane: Any, wanted: str
 ) -> None:
     line = batch(
-        1, state=BatchState.UNKNOWN, attempts=1, reason=Reason.REPEAT_UNKNOWN, errcode=errcode,
+        1,
+        state=BatchState.UNKNOWN,
+        attempts=1,
+        reason=Reason.REPEAT_UNKNOWN,
+        errcode=errcode,
         not_before=SOON,
-    )  # fmt: skip
+    )
 
     told = troubled(line, lane=lane)
 
@@ -144,16 +152,19 @@ def test_batches_that_were_called_again_are_one_line_a_cause() -> None:
     refused_once = Repeat(n=2, number=1, outcome=Outcome.TOKEN, errcode=40001, transport=None)
 
     told = [
-        line for line in report_lines.report_lines(report(S.SENDING), [refused_once, *lost], {})
+        line
+        for line in report_lines.report_lines(report(S.SENDING), [refused_once, *lost], {})
         if line.id.startswith("report.repeat")
-    ]  # fmt: skip
+    ]
 
     assert [(line.id, line.facts["calls"]) for line in told] == [
-        ("report.repeat", 3), ("report.repeat_one", 1),
-    ]  # fmt: skip
+        ("report.repeat", 3),
+        ("report.repeat_one", 1),
+    ]
     assert [line.facts["why"] for line in told] == [
-        Message("report.why", why=Message("transport.reset")), code_of(40001),
-    ]  # fmt: skip
+        Message("report.why", why=Message("transport.reset")),
+        code_of(40001),
+    ]
     assert "Earlier calls of batches 1, 3 (3) ended" in EN(told[0])
 
 

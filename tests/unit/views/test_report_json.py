@@ -30,20 +30,39 @@ ROOT = Path(__file__).resolve().parents[3]
 AT = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
 FREE = LaneView(not_before=None, wait_reason=None)
 LINE = BatchLine(
-    n=1, size=3, state=BatchState.ACCEPTED, reason=None, errcode=None, errmsg=None,
-    msg_id=3_147_483_648, attempts=1, not_before=None,
-)  # fmt: skip
+    n=1,
+    size=3,
+    state=BatchState.ACCEPTED,
+    reason=None,
+    errcode=None,
+    errmsg=None,
+    msg_id=3_147_483_648,
+    attempts=1,
+    not_before=None,
+)
 TOLD = Report(
-    id="20260301-abcdef", account="default", key="周五", phase=Phase.ENDED,
-    state=BroadcastState.COMPLETED, msgtype="text",
+    id="20260301-abcdef",
+    account="default",
+    key="周五",
+    phase=Phase.ENDED,
+    state=BroadcastState.COMPLETED,
+    msgtype="text",
     audience={"read": 3, **dict.fromkeys(SKIPS, 0), "planned": 3},
     recipients={**dict.fromkeys(SETS, 0), "accepted": 3},
     batches={**dict.fromkeys(SETS, 0), "total": 1, "accepted": 1},
-    batch_list=[LINE], calls=1, results_due=1, lane=FREE, late_by=timedelta(minutes=15),
-    created_at=AT, scheduled_at=None, started_at=AT.astimezone(timezone(timedelta(hours=8))),
-    finished_at=AT, now=AT,
-    content='{"msgtype":"text","text":{"content":"周五见"}}', created_by="cli:ann@desk",
-)  # fmt: skip
+    batch_list=[LINE],
+    calls=1,
+    results_due=1,
+    lane=FREE,
+    late_by=timedelta(minutes=15),
+    created_at=AT,
+    scheduled_at=None,
+    started_at=AT.astimezone(timezone(timedelta(hours=8))),
+    finished_at=AT,
+    now=AT,
+    content='{"msgtype":"text","text":{"content":"周五见"}}',
+    created_by="cli:ann@desk",
+)
 
 
 def test_it_is_json_of_plain_words_and_numbers() -> None:
@@ -51,10 +70,20 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
 
     assert (told["id"], told["state"], told["key"]) == ("20260301-abcdef", "completed", "周五")
     assert told["batch_list"] == [
-        {"n": 1, "size": 3, "state": "accepted", "msg_id": 3_147_483_648, "attempts": 1,
-         "errcode": None, "reason": None, "not_before": None, "finish": None, "msg_status": None,
-         "verified": True},
-    ]  # fmt: skip
+        {
+            "n": 1,
+            "size": 3,
+            "state": "accepted",
+            "msg_id": 3_147_483_648,
+            "attempts": 1,
+            "errcode": None,
+            "reason": None,
+            "not_before": None,
+            "finish": None,
+            "msg_status": None,
+            "verified": True,
+        },
+    ]
     assert told["content"] == {"msgtype": "text", "preview": "周五见"}
     assert (told["created_by"], told["title"]) == ("cli:ann@desk", None)
     assert told["error"] is None
@@ -64,13 +93,22 @@ def test_it_is_json_of_plain_words_and_numbers() -> None:
 def test_every_key_is_in_the_document(page: str) -> None:
     done = [OperatorAction(at=AT, who="cli:a@b", did=did, why=None) for did in Did]
     pause = Gate(
-        id=1, scope=GateScope.BROADCAST, kind=GateKind.PAUSE, account="default",
-        broadcast_id=TOLD.id, path=None, closed_at=AT, closed_by="cli:a@b",
-    )  # fmt: skip
+        id=1,
+        scope=GateScope.BROADCAST,
+        kind=GateKind.PAUSE,
+        account="default",
+        broadcast_id=TOLD.id,
+        path=None,
+        closed_at=AT,
+        closed_by="cli:a@b",
+    )
     paused = replace(
-        TOLD, state=BroadcastState.PAUSED, phase=Phase.SENDING, gates=[pause],
+        TOLD,
+        state=BroadcastState.PAUSED,
+        phase=Phase.SENDING,
+        gates=[pause],
         operator_actions=OperatorActions(actions=done, earlier=0),
-    )  # fmt: skip
+    )
     told = as_json(paused)
     assert told["content"] is not None
     parts = [
@@ -139,8 +177,9 @@ def test_an_account_whose_lane_a_restore_closed_says_since_when_and_why() -> Non
 def test_a_stop_of_one_interface_names_it_and_that_of_the_account_goes_first() -> None:
     path = replace(
         of_account(GateKind.STOP, reason=Reason.ACCOUNT_STOPPED, errcode=45159),
-        scope=GateScope.PATH, path=SendPath.SENDALL,
-    )  # fmt: skip
+        scope=GateScope.PATH,
+        path=SendPath.SENDALL,
+    )
     alone = forbidden(replace(FREE, gates=(path,)))["stopped"]
     first = forbidden(replace(FREE, gates=(path, *STOPPED.gates)))["stopped"]
 

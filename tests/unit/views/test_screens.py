@@ -65,9 +65,10 @@ def test_commands_stand_on_lines_of_their_own_and_the_zone_is_named_once(
     words, _ = shown(name, lang, seen, monkeypatch)
 
     in_prose = [
-        line for line in words.splitlines()
+        line
+        for line in words.splitlines()
         if not line.startswith("    ") and any("2026" in c for c in re.findall(COMMAND, line))
-    ]  # fmt: skip
+    ]
     assert in_prose == []
     zone = {"en": "Beijing time", "zh": "北京时间"}[lang]
     assert len(re.findall(rf"\d\d:\d\d\s*（?{zone}", words)) == 1
@@ -79,9 +80,10 @@ def test_what_cannot_go_on_names_a_command(
 ) -> None:
     """Whatever waits for an operator says what the operator does."""
     needs = [
-        name for name, screen in SCREENS.items()
+        name
+        for name, screen in SCREENS.items()
         if screen.report.state.value in {"paused", "held", "partial", "failed"}
-    ]  # fmt: skip
+    ]
     without = []
     for name in needs:
         seen.truncate(0)

@@ -22,9 +22,11 @@ from tests.unit.views.reports import EN, ZH, report
 
 S = BroadcastState
 STATES = {
-    Phase.UPLOADING: S.UPLOADING, Phase.PLANNING: S.PLANNING, Phase.SENDING: S.SENDING,
+    Phase.UPLOADING: S.UPLOADING,
+    Phase.PLANNING: S.PLANNING,
+    Phase.SENDING: S.SENDING,
     Phase.ENDED: S.COMPLETED,
-}  # fmt: skip
+}
 OF_WECHAT = "report.sets_unknown"
 NOT_TAKEN = "report.sets_not_taken"
 STORED = "report.sets_uploading"
@@ -35,13 +37,15 @@ COUNTED = "report.sets"
 def uncounted(audience: Audience, phase: Phase, calls: int = 0) -> Report:
     """A broadcast to *audience* before it is known how many there are."""
     given: dict[str, Any] = {
-        "phase": phase, "content": '{"msgtype":"text","text":{"content":"x"}}',
-        "audience_kind": audience.kind, "path": audience.path,
+        "phase": phase,
+        "content": '{"msgtype":"text","text":{"content":"x"}}',
+        "audience_kind": audience.kind,
+        "path": audience.path,
         "audience": report(S.SENDING).audience | {"read": 0, "planned": None},
         "recipients": dict.fromkeys(SETS),
         "batches": dict.fromkeys(("total", "finished", *SETS), 0) | {"total": calls},
         "batch_list": [],
-    }  # fmt: skip
+    }
     return report(STATES[phase], **given)
 
 

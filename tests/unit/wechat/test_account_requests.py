@@ -39,31 +39,55 @@ def read(request: Request[Any], reply: object) -> Any:
 @pytest.mark.parametrize(
     ("request_", "path", "body"),
     [
-        (MassPreview(receiver=OPENID, content=TEXT), "message/mass/preview",
-         {"touser": OPENID, **TEXT}),
-        (MassPreview(receiver="editor_01", content=CARD), "message/mass/preview",
-         {"towxname": "editor_01", **CARD}),
+        (
+            MassPreview(receiver=OPENID, content=TEXT),
+            "message/mass/preview",
+            {"touser": OPENID, **TEXT},
+        ),
+        (
+            MassPreview(receiver="editor_01", content=CARD),
+            "message/mass/preview",
+            {"towxname": "editor_01", **CARD},
+        ),
         (MassDelete(msg_id=3147494276), "message/mass/delete", {"msg_id": 3147494276}),
-        (MassDelete(msg_id=3147494276, article_idx=2), "message/mass/delete",
-         {"msg_id": 3147494276, "article_idx": 2}),
-        (MassDelete(url="http://mp.weixin.qq.com/s/A"), "message/mass/delete",
-         {"url": "http://mp.weixin.qq.com/s/A"}),
+        (
+            MassDelete(msg_id=3147494276, article_idx=2),
+            "message/mass/delete",
+            {"msg_id": 3147494276, "article_idx": 2},
+        ),
+        (
+            MassDelete(url="http://mp.weixin.qq.com/s/A"),
+            "message/mass/delete",
+            {"url": "http://mp.weixin.qq.com/s/A"},
+        ),
         (SpeedGet(), "message/mass/speed/get", {}),
         (SpeedSet(level=0), "message/mass/speed/set", {"speed": 0}),
         (TagCreate(name="老客户"), "tags/create", {"tag": {"name": "老客户"}}),
         (TagRename(tag_id=100, name="b"), "tags/update", {"tag": {"id": 100, "name": "b"}}),
         (TagDelete(tag_id=100), "tags/delete", {"tag": {"id": 100}}),
-        (AddToTag(tag_id=100, openids=[OPENID]), "tags/members/batchtagging",
-         {"tagid": 100, "openid_list": [OPENID]}),
-        (RemoveFromTag(tag_id=100, openids=[OPENID] * 50), "tags/members/batchuntagging",
-         {"tagid": 100, "openid_list": [OPENID] * 50}),
+        (
+            AddToTag(tag_id=100, openids=[OPENID]),
+            "tags/members/batchtagging",
+            {"tagid": 100, "openid_list": [OPENID]},
+        ),
+        (
+            RemoveFromTag(tag_id=100, openids=[OPENID] * 50),
+            "tags/members/batchuntagging",
+            {"tagid": 100, "openid_list": [OPENID] * 50},
+        ),
         (ClearQuota(appid="wx1"), "clear_quota", {"appid": "wx1"}),
-        (QuotaClear(cgi_path="/cgi-bin/user/get"), "openapi/quota/clear",
-         {"cgi_path": "/cgi-bin/user/get"}),
-        (RidGet(rid="653bb509-24e6f87d-3904c018"), "openapi/rid/get",
-         {"rid": "653bb509-24e6f87d-3904c018"}),
+        (
+            QuotaClear(cgi_path="/cgi-bin/user/get"),
+            "openapi/quota/clear",
+            {"cgi_path": "/cgi-bin/user/get"},
+        ),
+        (
+            RidGet(rid="653bb509-24e6f87d-3904c018"),
+            "openapi/rid/get",
+            {"rid": "653bb509-24e6f87d-3904c018"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_request_has_the_path_and_the_keys_of_its_page(
     request_: Request[Any], path: str, body: dict[str, Any]
 ) -> None:
@@ -127,8 +151,9 @@ def test_replies_are_read_with_and_without_an_errcode() -> None:
     )
     assert read(SpeedSet(level=1), {"errcode": 0, "errmsg": ""}) is None
     assert read(TagsGet(), tags) == [
-        TagInfo(id=2, name="星标组", count=0), TagInfo(id=102, name="VIP", count=None),
-    ]  # fmt: skip
+        TagInfo(id=2, name="星标组", count=0),
+        TagInfo(id=102, name="VIP", count=None),
+    ]
     assert read(TagCreate(name="a"), {"tag": {"id": 134, "name": "a"}}).id == 134
     seen = read(RidGet(rid="r"), {"errcode": 0, "request": {"client_ip": "1.2.3.4"}})
     assert seen.client_ip == "1.2.3.4"
@@ -158,11 +183,16 @@ def test_a_reply_that_says_nothing_is_no_answer(request_: Request[Any]) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        MassPreview(receiver=OPENID, content=TEXT), MassDelete(msg_id=1), SpeedSet(level=1),
-        TagDelete(tag_id=100), AddToTag(tag_id=100, openids=[OPENID]), ClearQuota(appid="wx1"),
-        QuotaClear(cgi_path="/x"), ClearQuotaBySecret(appid="wx1", secret=SECRET),
+        MassPreview(receiver=OPENID, content=TEXT),
+        MassDelete(msg_id=1),
+        SpeedSet(level=1),
+        TagDelete(tag_id=100),
+        AddToTag(tag_id=100, openids=[OPENID]),
+        ClearQuota(appid="wx1"),
+        QuotaClear(cgi_path="/x"),
+        ClearQuotaBySecret(appid="wx1", secret=SECRET),
     ],
-)  # fmt: skip
+)
 def test_an_errcode_is_an_error_with_its_rid(request_: Request[Any]) -> None:
     with pytest.raises(APIError) as caught:
         read(request_, {"errcode": 48006, "errmsg": "forbid rid: 653bb509-24e6f87d-3904c018"})

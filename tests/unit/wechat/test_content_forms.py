@@ -13,9 +13,11 @@ OPENIDS = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"
 KEY = "job42-b0003-9f31c2"
 
 IMAGES = {
-    "media_ids": ["M1", "M2"], "recommend": "新品", "need_open_comment": 1,
+    "media_ids": ["M1", "M2"],
+    "recommend": "新品",
+    "need_open_comment": 1,
     "only_fans_can_comment": 0,
-}  # fmt: skip
+}
 #: The documented objects of mass/send (section 2.1).
 CONTENTS: dict[str, dict[str, Any]] = {
     "text": {"msgtype": "text", "text": {"content": "您好，本周五停机维护"}},
@@ -23,10 +25,11 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "voice": {"msgtype": "voice", "voice": {"media_id": "V1"}},
     "mpnews": {"msgtype": "mpnews", "mpnews": {"media_id": "D1"}, "send_ignore_reprint": 1},
     "mpvideo": {
-        "msgtype": "mpvideo", "mpvideo": {"media_id": "X1", "title": "t", "description": "d"},
+        "msgtype": "mpvideo",
+        "mpvideo": {"media_id": "X1", "title": "t", "description": "d"},
     },
     "wxcard": {"msgtype": "wxcard", "wxcard": {"card_id": "pX1"}},
-}  # fmt: skip
+}
 #: Where sendall and preview document another one (sections 3 and 4.1).
 OF_SENDALL = {**CONTENTS, "mpvideo": {"msgtype": "mpvideo", "mpvideo": {"media_id": "X1"}}}
 OF_PREVIEW: dict[str, list[dict[str, Any]]] = {

@@ -90,8 +90,9 @@ def test_everybody_who_was_asked_for_must_be_answered() -> None:
     assert json.loads(body.data) == {"user_list": [{"openid": ANNA}, {"openid": BEN}]}
     since = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
     assert read(request, {"user_info_list": said}) == {
-        ANNA: UserInfo(follows=True, since=since), BEN: UserInfo(follows=False, since=None),
-    }  # fmt: skip
+        ANNA: UserInfo(follows=True, since=since),
+        BEN: UserInfo(follows=False, since=None),
+    }
     for unsaid in ({}, {"subscribe_time": 0}, {"subscribe_time": 10**12}):
         rows = [{"openid": ANNA, "subscribe": 1} | unsaid, said[0]]
         assert read(request, {"user_info_list": rows})[ANNA] == UserInfo(follows=True, since=None)

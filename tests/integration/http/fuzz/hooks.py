@@ -40,8 +40,11 @@ def _make_acceptable(case: Any) -> None:
         upload = case.body.get("audience") == {"upload": True}
         case.body = {
             name: case.body[name] for name in ("priority", "spread_days") if name in case.body
-        } | {"content": TEXT, "audience": {"upload": True} if upload else {"openids": TWO},
-             "again": True}  # fmt: skip
+        } | {
+            "content": TEXT,
+            "audience": {"upload": True} if upload else {"openids": TWO},
+            "again": True,
+        }
     elif case.operation.path.endswith("/audience"):
         case.body = "\n".join(TWO)
 
@@ -52,8 +55,10 @@ def _end(case: Any) -> None:
     where = f"{base}/v1/broadcasts/{case.path_parameters['broadcast_id']}"
     headers = {"Authorization": (case.headers or {}).get("Authorization", "")}
     requests.put(
-        f"{where}/audience", data="\n".join(TWO), timeout=TIMEOUT_S,
+        f"{where}/audience",
+        data="\n".join(TWO),
+        timeout=TIMEOUT_S,
         headers={**headers, "Content-Type": "text/plain"},
-    )  # fmt: skip
+    )
     if not requests.post(f"{where}/cancel", headers=headers, timeout=TIMEOUT_S).ok:
         case.path_parameters["broadcast_id"] = NOBODY

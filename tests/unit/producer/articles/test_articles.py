@@ -17,9 +17,14 @@ from tests.kit import media
 
 MEDIA_ID = "m" * 43
 WHOLE = {
-    "title": "周报", "author": "运营", "digest": "本周", "content": "<p>正文</p>",
-    "content_source_url": "https://example.com", "cover": "cover.jpg", "need_open_comment": 1,
-}  # fmt: skip
+    "title": "周报",
+    "author": "运营",
+    "digest": "本周",
+    "content": "<p>正文</p>",
+    "content_source_url": "https://example.com",
+    "cover": "cover.jpg",
+    "need_open_comment": 1,
+}
 
 
 def refused(path: Path) -> ArticleError:
