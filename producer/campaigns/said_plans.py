@@ -108,7 +108,7 @@ def _template(
     if "audience" in given:
         if person.audience_file is None and isinstance(said.audience, OpenIDList | ListToCome):
             raise RequestError("error.campaign.list", field="audience")
-        if not _is_same_audience(found, given["audience"], person.audience_file):
+        if not _is_same_audience(found, given, person.audience_file):
             _refuse_lost(found, given, person)
             kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
             found = replace(found, request=kept, exclude_files=())
@@ -124,8 +124,11 @@ def _template(
     return replace(found, request={**found.request, **given})
 
 
-def _is_same_audience(old: Template, audience: object, file: str | None) -> bool:
-    return old.request.get("audience") == audience and old.audience_file == file
+def _is_same_audience(old: Template, given: Mapping[str, Any], file: str | None) -> bool:
+    """Return whether the audience that is given is the one there was, of the same tag or none."""
+    names = ("audience", "with_tag")
+    is_same = all(old.request.get(name) == given.get(name) for name in names)
+    return is_same and old.audience_file == file
 
 
 def _refuse_lost(old: Template, given: Mapping[str, Any], person: ByPerson) -> None:
