@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kit import dates
 from tests.kit.terminal import Shown, typed
 
 TOKEN = "/cgi-bin/stable_token"
@@ -83,7 +84,7 @@ def test_an_address_that_is_not_listed_is_named_with_where_to_list_it(system: Sy
 def test_before_a_time_to_come_it_is_said_and_asked_all_the_same(system: System) -> None:
     with_wrong_secret(system)
 
-    shown = asked(system, "--at 2026-12-31T23:00+08:00")
+    shown = asked(system, f"--at {dates.ahead(9).isoformat()}")
 
     told = " ".join(shown.text.split())
     told_once = "Account default: WeChat gives no access_token (40125). Nothing is sent before"

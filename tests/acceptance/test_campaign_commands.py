@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from broadcast.day import SHANGHAI
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
-from tests.kit import ledger
+from tests.kit import dates, ledger
 from tests.kit.command_line import CommandLine
 from tests.kit.terminal import COLUMNS, typed
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FRIDAYS = ("--cron", "0 20 * * 5")
 TEXT = ("--text", "Live on {weekday_en}")
+LATER = dates.ahead(80)
+FAR_DAYS = f"{LATER.year + 3}-01-01..{LATER.year + 3}-02-01"
+WEEKDAYS = "一二三四五六日"
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_a_campaign_is_added_shown_changed_stopped_and_removed(system: System) -
         "--cron",
         "30 9 1 * *",
         "--except",
-        "2030-01-01..2030-02-01",
+        FAR_DAYS,
         "--missed",
         "late",
         "--late-by",
@@ -77,7 +80,7 @@ def test_a_campaign_is_added_shown_changed_stopped_and_removed(system: System) -
         "--text",
         "{date}",
     )
-    assert (edited["version"], edited["except"]) == (2, ["2030-01-01..2030-02-01"])
+    assert (edited["version"], edited["except"]) == (2, [FAR_DAYS])
     assert (edited["missed"], edited["late_by_s"], edited["size_brake"]) == ("late", 7200, 0)
     assert edited["request"]["content"]["text"]["content"] == "{date}"
     assert edited["audience_file"] == made["audience_file"]
@@ -131,13 +134,16 @@ NO_CAMPAIGNS = [
     ((*FRIDAYS, "--until", "2020-01-01"), "too far from today"),
     (("--at", f"{datetime.now(UTC).year + 3}-01-01 20:00"), "in more than 13 months"),
     ((*FRIDAYS, "--timezone", "Asia/Peking"), "no time zone “Asia/Peking”"),
-    (("--at", "2027-03-28 02:30", "--timezone", "Europe/Berlin"), "does not exist"),
-    (("--at", "2027-10-31 02:30", "--timezone", "Europe/Berlin"), "comes twice"),
+    (("--at", f"{dates.last_sunday_of(3)} 02:30", "--timezone", "Europe/Berlin"), "does not exist"),
+    (("--at", f"{dates.last_sunday_of(10)} 02:30", "--timezone", "Europe/Berlin"), "comes twice"),
     (("--at", "2020-01-01 20:00"), "past"),
     (("--at", "soon"), "soon"),
     ((*FRIDAYS, "--except", "2026-13-01"), "no day"),
-    ((*FRIDAYS, "--except", "2026-12-03..2026-12-01"), "ends before it begins"),
-    (("--at", "2027-03-01 20:00", "--from", "2027-01-01"), "--cron"),
+    (
+        (*FRIDAYS, "--except", f"{dates.ahead(3).date()}..{dates.ahead(1).date()}"),
+        "ends before it begins",
+    ),
+    (("--at", dates.typed(LATER), "--from", str(dates.ahead(9).date())), "--cron"),
     ((*FRIDAYS, "--missed", "maybe"), "Choose one of ask, late, skip"),
     ((*FRIDAYS, "--overlap", "maybe"), "Choose one of skip, queue"),
     ((*FRIDAYS, "--late-by", "5"), "--late-by"),
@@ -196,7 +202,7 @@ def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> N
         "edit",
         "weekly",
         "--at",
-        "2027-03-01 20:00",
+        dates.typed(LATER),
         types=b"y\n",
         BROADCAST_LANG="zh",
     )
@@ -208,7 +214,9 @@ def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> N
     assert (shown.count("Next: Fri"), stored.count("Next: Fri")) == (5, 5)
     assert "Store campaign “weekly”?" in shown
     assert "Campaign “weekly” is stored." in stored
-    assert "2027-03-01 周一 20:00" in chinese.out.partition("[y/N]")[0]
+    assert (
+        f"{LATER:%Y-%m-%d} 周{WEEKDAYS[LATER.weekday()]} 20:00" in chinese.out.partition("[y/N]")[0]
+    )
     assert "活动“weekly”已修改" in chinese.out
 
 

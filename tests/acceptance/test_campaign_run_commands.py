@@ -19,6 +19,7 @@ from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
 from tests.acceptance.test_campaign_commands import FRIDAYS, add, system, told
 from tests.acceptance.test_campaigns import until_launch
 from tests.integration.models.campaign_world import run_of
+from tests.kit import dates
 
 if TYPE_CHECKING:
     from tests.kit.system import System
@@ -27,7 +28,7 @@ __all__ = ["system"]
 
 
 def test_what_a_held_run_sends_can_be_changed_when_its_time_is_past(system: System) -> None:
-    add(system, "opening", "--at", "2027-03-01 20:00")
+    add(system, "opening", "--at", dates.typed(dates.ahead(80)))
     campaign = campaign_rows.named(system.engine, "opening")
     launch, _ = launch_rows.run_now(system.engine, campaign, run_of(campaign), key="k", who="li")
     launch_rows.hold(system.engine, launch, Message("launch.missed"))

@@ -21,7 +21,7 @@ from entrypoints.cli.question_screen import MOST_NOTICES
 from simulator.openid import openid_lines
 from tests.acceptance.test_audiences import suppress
 from tests.acceptance.test_drafts import Console
-from tests.kit import ledger, media
+from tests.kit import dates, ledger, media
 from tests.kit.terminal import COLUMNS, Shown, typed
 from tests.unit.audience.workbooks import xlsx
 
@@ -257,7 +257,10 @@ CAMPAIGNS: dict[str, Situation] = {
     ),
     "with holidays, exclusions and a long text": (
         excluded_from_a_long_text,
-        f"add spring {ALL_OF_IT} --exclude file:out.txt --from 2026-12-02 --except 12-25..12-28",
+        (
+            f"add spring {ALL_OF_IT} --exclude file:out.txt --from {dates.ahead(1).date()}"
+            " --except 12-25..12-28"
+        ),
     ),
     "a fifth message of the month": (
         others_of_the_month,

@@ -26,7 +26,7 @@ from tests.integration.models.campaign_world import run_of
 from tests.integration.models.test_sendall import planned
 from tests.integration.test_audience_options import TEXT, typed
 from tests.integration.test_which import said
-from tests.kit import ledger
+from tests.kit import dates, ledger
 
 FRIDAYS = ("--cron", "0 20 * * 5")
 FIFTH = "is message number 5 of the month to the same people"
@@ -123,7 +123,8 @@ def test_the_question_says_how_many_are_in_the_list_now_and_once_of_one_time(
 ) -> None:
     (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
     words = ("add", "weekly", "--openids", "list.txt", *TEXT)
-    once = ("--at", "2027-03-01 20:00")
+    at = dates.ahead(80)
+    once = ("--at", dates.typed(at))
 
     often = question(capsys, monkeypatch, *words, *FRIDAYS, answer="n")
     one = question(capsys, monkeypatch, *words, *once, answer="n")
@@ -133,7 +134,7 @@ def test_the_question_says_how_many_are_in_the_list_now_and_once_of_one_time(
     file = tmp_path / "list.txt"
     assert f"the OpenIDs of {file} (5 now), read again when it runs" in often
     assert "at each of these times, first Fri" in often
-    assert "read again when it runs once: Mon 2027-03-01 20:00" in one
+    assert f"read again when it runs once: {at:%a %Y-%m-%d} 20:00" in one
     assert f"发给名单 {file} 中的 OpenID（现在 5 个" in chinese
     assert not {"第一次", "每次"} & set(re.findall("第一次|每次", chinese))
     assert "at night" not in often + one
@@ -145,7 +146,7 @@ def test_the_question_says_how_many_are_in_the_list_now_and_once_of_one_time(
     [
         (("--cron", "30 22 * * 5"), "first at night, on Fri"),
         (("--cron", "0 7,12 1 * *"), "at night, on"),
-        (("--at", "2027-03-01 07:59"), "once: at night, on Mon 2027-03-01 07:59"),
+        (("--at", "{day:%Y-%m-%d} 07:59"), "once: at night, on {day:%a %Y-%m-%d} 07:59"),
     ],
 )
 def test_the_question_names_the_night_as_that_of_a_send_does(
@@ -154,9 +155,12 @@ def test_the_question_names_the_night_as_that_of_a_send_does(
     times: tuple[str, str],
     told: str,
 ) -> None:
-    assert told in question(
-        capsys, monkeypatch, "add", "weekly", "--tag", "2", *TEXT, *times, answer="n"
-    )
+    day = dates.ahead(80)
+    words = [one.format(day=day) for one in times]
+
+    shown = question(capsys, monkeypatch, "add", "weekly", "--tag", "2", *TEXT, *words, answer="n")
+
+    assert told.format(day=day) in shown
 
 
 def test_an_edit_of_a_disabled_campaign_says_that_it_stays_disabled(
@@ -256,12 +260,13 @@ def test_the_first_line_says_what_an_edit_changes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(capsys, "--tag", "2")
-    edit = ("edit", "weekly", "--at", "2027-03-01 20:00", "--text", "bye", "--missed", "late")
+    at = dates.typed(dates.ahead(80))
+    edit = ("edit", "weekly", "--at", at, "--text", "bye", "--missed", "late")
 
     shown = question(capsys, monkeypatch, *edit, "--title", "spring", answer="n")
 
     assert shown.startswith(
-        "Changes: --cron 0 20 * * 5 → --at 2027-03-01 20:00 · Text: Doors open … → Text: bye"
+        f"Changes: --cron 0 20 * * 5 → --at {at} · Text: Doors open … → Text: bye"
         " · --missed ask → late · --title none → spring · no longer every “0 20 * * 5”"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from producer import Producer
 from tests.integration.http.conftest import Served
 from tests.kit import api
 
+YEAR = datetime.now(UTC).year
 TEXT = {"msgtype": "text", "text": {"content": "Live on {weekday_en}"}}
 CARD = {"msgtype": "wxcard", "wxcard": {"card_id": "pFS7Fjg8kV1IdDz01r4SQwMkuCKc"}}
 #: Has every member that an edit could throw away.
@@ -33,9 +35,9 @@ WHOLE = {
     "spread_days": True,
     "cron": "0 20 * * 5",
     "timezone": "Europe/Berlin",
-    "from": "2026-01-01",
-    "until": "2035-01-01",
-    "except": ["2030-01-01"],
+    "from": str(date(YEAR, 1, 1)),
+    "until": str(date(YEAR + 9, 1, 1)),
+    "except": [str(date(YEAR + 4, 1, 1))],
     "missed": "late",
     "late_by": "2h",
     "overlap": "queue",
@@ -71,9 +73,12 @@ SAME: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [
     (("--cron", "0  19 * * 5"), {"cron": "0 19 * * 5"}),
     (("--timezone", "UTC"), {"timezone": "UTC"}),
     (("--from", "none"), {"from": "none"}),
-    (("--until", "2034-01-01"), {"until": "2034-01-01"}),
+    (("--until", f"{YEAR + 8}-01-01"), {"until": f"{YEAR + 8}-01-01"}),
     (("--except", "none"), {"except": []}),
-    (("--except", "2031-02-01..2031-02-03"), {"except": ["2031-02-01..2031-02-03"]}),
+    (
+        ("--except", f"{YEAR + 5}-02-01..{YEAR + 5}-02-03"),
+        {"except": [f"{YEAR + 5}-02-01..{YEAR + 5}-02-03"]},
+    ),
     (("--missed", "skip"), {"missed": "skip"}),
     (("--late-by", "3h"), {"late_by": "3h"}),
     (("--overlap", "skip"), {"overlap": "skip"}),

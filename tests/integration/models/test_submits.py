@@ -23,7 +23,7 @@ from models.ledger.plan import plans
 from models.ledger.steer import operator, sweeps
 from models.ledger.submit import publication, submits
 from models.ledger.views import broadcast_reports
-from tests.kit import ledger
+from tests.kit import dates, ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
 
 pytestmark = pytest.mark.every_database
@@ -75,7 +75,7 @@ def test_same_key_and_another_body_is_refused(engine: Engine, other: submission.
     assert caught.value.facts["id"] == broadcast_id
 
 
-SOON = datetime(2031, 1, 2, 12, tzinfo=UTC)
+SOON = dates.ahead(30).astimezone(UTC)
 
 
 @pytest.mark.parametrize(

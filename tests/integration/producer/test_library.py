@@ -10,7 +10,6 @@ import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ from producer.request import shape
 from tests.integration.models.stories import close
 from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
-from tests.kit import ledger
+from tests.kit import dates, ledger
 from tools.packages import OURS
 
 ROOT = Path(__file__).parents[3]
@@ -118,13 +117,13 @@ def test_an_account_that_has_sent_is_halted_without_readable_accounts(
 
 
 def test_a_time_is_an_aware_datetime_or_a_text(shop: Producer) -> None:
-    at = datetime(2027, 1, 5, 12, 0, tzinfo=UTC)
+    at = dates.ahead(30)
     made = shop.submit(**asked(at=at))
 
-    assert shop.submit(**asked(at="2027-01-05 20:00")).id == made.id
+    assert shop.submit(**asked(at=dates.typed(at))).id == made.id
     assert (made.scheduled, shop.status(made.id).scheduled_at) == (True, at)
     with pytest.raises(RequestError) as naive:
-        shop.submit(**asked("other", at=datetime(2027, 1, 5, 12, 0)))  # noqa: DTZ001 - on purpose
+        shop.submit(**asked("other", at=at.replace(tzinfo=None)))
     assert explained(naive.value).startswith("at is a datetime without a time zone. Give it")
 
 

@@ -36,7 +36,7 @@ from models.ledger.views import broadcast_reports
 from producer.request import shape
 from producer.request.door import SubmitService
 from tests.integration.producer.conftest import QuotaStub, openids
-from tests.kit import follows
+from tests.kit import dates, follows
 from tests.kit.receiver import SECRET
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -87,7 +87,7 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(
         audience={"openids": [*openids(5), "bad", openids(1)[0]]},
         title="Sale",
         priority=5,
-        at="2027-01-05 20:00",
+        at=dates.typed(dates.ahead(30)),
         late_by="1h",
         sample="4",
         spread_days=True,
@@ -209,7 +209,7 @@ def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
 
 @sqlite
 def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: SubmitService) -> None:
-    request = asked(audience={"tag_id": 101}, at="2027-01-05 20:00")
+    request = asked(audience={"tag_id": 101}, at=dates.typed(dates.ahead(30)))
 
     made = replace(door, looks=LooksStub()).submit(request, key="k", who="crm")
 

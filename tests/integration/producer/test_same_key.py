@@ -21,7 +21,7 @@ from models.ledger.submit import awaited_lists
 from producer.request import shape
 from producer.request.door import SubmitService
 from tests.integration.producer.conftest import openids, order, send
-from tests.kit import ledger
+from tests.kit import dates, ledger
 from tests.kit.receiver import SECRET
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -159,7 +159,8 @@ def test_a_default_that_is_written_out_makes_no_other_send(
 
 
 HOOK = {"notify": {"url": "https://shop.example.com/hook"}}
-AT = {"at": "2027-01-05 20:00"}
+LATER = dates.ahead(30)
+AT = {"at": dates.typed(LATER)}
 
 
 @pytest.mark.parametrize("do", [submit, reserve, upload])
@@ -173,7 +174,7 @@ AT = {"at": "2027-01-05 20:00"}
             {"content": {"msgtype": "image", "images": {**IMAGES, "need_open_comment": 0}}},
             {"content": {"msgtype": "image", "images": {**IMAGES, "only_fans_can_comment": 0}}},
         ),
-        (AT, {"at": "2027-01-05T12:00:00Z"}),
+        (AT, {"at": dates.in_utc(LATER)}),
         ({"late_by": "60m"}, {"late_by": "1h"}),
         ({}, {"late_by": "15m"}),
         ({"late_by": "900s"}, {}),
@@ -306,7 +307,7 @@ def test_once_its_broadcast_is_gone_a_key_says_only_that_something_differs(
     there, _ = submit(door, tmp_path, title="Sale")
     ledger.prune(engine, there)
 
-    for members, differs in [({}, "option"), ({"at": "2027-01-05 20:00"}, "unknown")]:
+    for members, differs in [({}, "option"), (AT, "unknown")]:
         with pytest.raises(ConflictError) as caught:
             submit(door, tmp_path, **members)
         assert caught.value.facts["differs"] == Message(f"submit.differs.{differs}")
